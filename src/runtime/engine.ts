@@ -1,0 +1,93 @@
+// What the rest of Braid asks of a loaded base model: score texts and generate tokens under weighted adapters. No ONNX Runtime here.
+import type { Digest } from '#src/ids/ids.js';
+
+/** One term wᵢ·ΔWᵢ of a composition in delta space; ΔWᵢ = sᵢ·Bᵢ·Aᵢ is fixed by the adapter's digest. */
+export interface WeightedAdapter {
+  readonly digest: Digest;
+  /** wᵢ, finite; 0 leaves the base unchanged. */
+  readonly weight: number;
+}
+
+/** Σ wᵢ·ΔWᵢ; the empty list is the base alone. */
+export type Mixture = readonly WeightedAdapter[];
+
+/** The tokens `ids[from..]` are scored given everything before them. */
+export interface ScoreRow {
+  readonly ids: readonly number[];
+  /** Index of the first scored token, ≥ 1. */
+  readonly from: number;
+  readonly mixture: Mixture;
+}
+
+/** The n most likely tokens at one position, most likely first. */
+export interface TopLogprobs {
+  readonly ids: readonly number[];
+  readonly logprobs: readonly number[];
+}
+
+export interface ScoreResult {
+  /** Natural-log probability of each scored token, in order. */
+  readonly logprobs: Float32Array;
+  /** One entry per scored token; empty unless asked for. */
+  readonly top: readonly TopLogprobs[];
+}
+
+export interface ScoreOptions {
+  /** How the mixture is applied: `factored` per row, or `merged` (W₀ + Σ wᵢsᵢBᵢAᵢ in the graph; every row must have the same mixture). @default 'factored' */
+  readonly application?: 'factored' | 'merged';
+  /** 0…20. @default 0 */
+  readonly topLogprobs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Sampling {
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** 0 is off. */
+  readonly topK: number;
+  /** 1 is off. */
+  readonly topP: number;
+  /** The row's own random stream: the same seed gives the same tokens in any batch. */
+  readonly seed: number;
+}
+
+export interface GenerateRequest {
+  /** Prompt tokens, at least one. */
+  readonly ids: readonly number[];
+  readonly mixture: Mixture;
+  /** ≥ 1; prompt and answer together must fit the context. */
+  readonly maxTokens: number;
+  /** Tokens that end the row; the stop token itself is reported as the last one. */
+  readonly stopTokens: readonly number[];
+  readonly sampling: Sampling;
+  /** 0…20 */
+  readonly topLogprobs: number;
+  /** True when someone reads token by token: fewer steps per run. */
+  readonly stream: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface GeneratedToken {
+  readonly id: number;
+  /** Log-probability under the model's own distribution (before temperature). */
+  readonly logprob: number;
+  /** Present when topLogprobs > 0. */
+  readonly top?: TopLogprobs;
+  /** Set on the last token only. */
+  readonly finish?: 'stop' | 'length';
+}
+
+/** A base model ready to compute. Every method rejects with a BraidError of runtime.errors.ts. */
+export interface Engine {
+  /** Largest number of tokens of prompt and answer together. */
+  readonly contextLength: number;
+  readonly vocabularySize: number;
+  score(rows: readonly ScoreRow[], options?: ScoreOptions): Promise<ScoreResult[]>;
+  generate(request: GenerateRequest): AsyncIterable<GeneratedToken>;
+}
+
+/** Opens engines: one per base model, on first use, kept; a worker thread each. Nest service in runtime.service.ts. */
+export interface Engines {
+  /** @throws BraidError when the model is gone or cannot be loaded */
+  get(baseModelDigest: Digest): Promise<Engine>;
+}
