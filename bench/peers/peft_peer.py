@@ -1,0 +1,97 @@
+"""The peers of Braid's benchmark: LoraHub's evaluation loop on PEFT, and PEFT's mixed-adapter batch.
+
+    python peft_peer.py MODEL ADAPTERS
+
+MODEL is a Hugging Face directory, ADAPTERS a folder of PEFT adapters. Reads one command a line from standard input and answers
+each with one JSON line, so that Braid and its peer can be measured in turn:
+
+    eval    one evaluation as LoraHub does it: the weighted sum of the adapters' state dicts, loaded into one PEFT model
+            (`set_peft_model_state_dict`), then the loss of 5 rows x 64 tokens           -> {"ms": ...}
+    decode  8 rows, each with an adapter of its own (`adapter_names`), 128 tokens of prompt, 32 new tokens
+                                                                                           -> {"tokens_per_s": ...}
+"""
+import json
+import pathlib
+import sys
+import time
+
+import torch
+from peft import PeftModel, set_peft_model_state_dict
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+ROWS, LENGTH = 5, 64
+DECODE_ROWS, PROMPT, NEW = 8, 128, 32
+
+
+def token_ids(rows, length, vocabulary):
+    """The same arithmetic as bench/bed.ts, so that both sides read the same tokens."""
+    return torch.tensor([[(1000 + row * 101 + column * 37) % vocabulary for column in range(length)] for row in range(rows)])
+
+
+class Evaluator:
+    """LoraHub's objective: every evaluation mixes the state dicts (A and B apart, its factor space) and reloads the adapter."""
+
+    def __init__(self, model, adapters):
+        first = adapters[0]
+        self.model = PeftModel.from_pretrained(model, first).eval()
+        self.states = [load_file(adapter / "adapter_model.safetensors") for adapter in adapters]
+        self.ids = token_ids(ROWS, LENGTH, model.config.vocab_size)
+
+    def run(self, weights):
+        start = time.perf_counter()
+        mixed = {key: sum(w * state[key].float() for w, state in zip(weights, self.states)) for key in self.states[0]}
+        set_peft_model_state_dict(self.model, mixed)
+        loss = self.model(input_ids=self.ids, labels=self.ids).loss.item()
+        return {"ms": (time.perf_counter() - start) * 1000, "loss": loss}
+
+
+class Decoder:
+    def __init__(self, model, adapters):
+        self.names = [adapter.name for adapter in adapters[:DECODE_ROWS]]
+        self.model = PeftModel.from_pretrained(model, adapters[0], adapter_name=self.names[0])
+        for adapter in adapters[1:DECODE_ROWS]:
+            self.model.load_adapter(adapter, adapter_name=adapter.name)
+        self.model.eval()
+        ids = token_ids(DECODE_ROWS, PROMPT, model.config.vocab_size)
+        self.inputs = dict(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, pad_token_id=0, adapter_names=self.names)
+
+    def seconds(self, new):
+        start = time.perf_counter()
+        self.model.generate(**self.inputs, max_new_tokens=new, min_new_tokens=new)
+        return time.perf_counter() - start
+
+    def run(self):
+        prefill = self.seconds(1)
+        whole = self.seconds(NEW)
+        return {"tokens_per_s": DECODE_ROWS * (NEW - 1) / (whole - prefill)}
+
+
+def main(model_directory, adapters_directory):
+    torch.set_num_threads(2)
+    torch.set_grad_enabled(False)
+    adapters = sorted(path for path in pathlib.Path(adapters_directory).iterdir() if (path / "adapter_config.json").exists())
+
+    def load():
+        return AutoModelForCausalLM.from_pretrained(model_directory, dtype=torch.float32).eval()
+
+    evaluator = Evaluator(load(), adapters)
+    decoder = Decoder(load(), adapters)
+    print(json.dumps({"ready": True, "adapters": len(adapters)}), flush=True)
+    turn = 0
+    for line in sys.stdin:
+        command = line.strip()
+        turn += 1
+        if command == "eval":
+            weights = [((turn * 7 + i * 13) % 20 - 10) / 100 for i in range(len(adapters))]
+            print(json.dumps(evaluator.run(weights)), flush=True)
+        elif command == "decode":
+            print(json.dumps(decoder.run()), flush=True)
+        elif command == "quit":
+            return
+        else:
+            print(json.dumps({"error": f"unknown command {command!r}: eval, decode or quit"}), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

@@ -1,0 +1,41 @@
+// Brings a clone to the state where dist/ is true to the sources: installs when the lock file is newer than node_modules, then builds.
+// Plain JavaScript and no imports from node_modules, because it runs before either exists.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Runs a command in the repository root with this terminal; ends the process with the command's status when it fails. */
+export function runOrExit(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
+  if (result.error) {
+    console.error(`${command}: ${result.error.message}`);
+    process.exit(1);
+  }
+  if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+export function ensureBuilt() {
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(join(root, 'package-lock.json')).mtimeMs) {
+    console.error('Installing dependencies (npm ci) …');
+    runOrExit('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  }
+  console.error('Building …');
+  runOrExit(process.execPath, [join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js'), 'build']);
+  removeOrphans(join(root, 'dist'));
+}
+
+/** Removes compiled files whose source is gone, so that a deleted test does not run on. */
+function removeOrphans(directory) {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) removeOrphans(path);
+    else if (/\.js(\.map)?$/.test(entry.name)) {
+      const source = join(root, relative(join(root, 'dist'), path)).replace(/\.js(\.map)?$/, '.ts');
+      if (!existsSync(source)) rmSync(path);
+    }
+  }
+}
