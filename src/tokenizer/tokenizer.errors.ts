@@ -1,0 +1,27 @@
+// What can go wrong between text and tokens: a model directory without a usable tokenizer, or a chat that its template cannot write.
+import { errorsOf, type ErrorTable } from '#src/http/braid-error.js';
+
+export const tokenizerErrors = {
+  TOKENIZER_MISSING: {
+    status: 422,
+    message:
+      'The model directory has no {file}: add the tokenizer.json that belongs to the model (save_pretrained of a fast tokenizer writes it).',
+    fields: ['file'],
+  },
+  TOKENIZER_INVALID: {
+    status: 422,
+    message: '{file} cannot be used: {reason}.',
+    fields: ['file', 'reason'],
+  },
+  CHAT_TEMPLATE_MISSING: {
+    status: 400,
+    message: 'The base model has no chat template: send plain text to /v1/completions, or add chat_template.jinja to the model directory.',
+  },
+  CHAT_TEMPLATE_FAILED: {
+    status: 400,
+    message: "The model's chat template refused the messages: {reason}.",
+    fields: ['reason'],
+  },
+} as const satisfies ErrorTable;
+
+export const failTokenizer = errorsOf(tokenizerErrors);
