@@ -1,0 +1,192 @@
+// The strategy on pure functions: never worse than what it measured, within its budget, repeatable, and each stage as it says.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  composeWeights,
+  type ComposeOptions,
+  type ComposedWeights,
+  fewestEvaluations,
+  NothingEvaluable,
+} from '#src/compose/compose-weights.js';
+import { type Evaluate, EvaluationLedger, type LedgerProgress } from '#src/compose/evaluation-ledger.js';
+import { selectForward } from '#src/compose/forward-selection.js';
+import { LORAHUB_OBJECTIVE, objectiveOf, type WeightVector } from '#src/compose/objective.js';
+import { SeededRandom } from '#src/compose/optimizers/seeded-random.js';
+import { screenSingles } from '#src/compose/screen.js';
+
+type Loss = (w: WeightVector) => number;
+
+function run(loss: Loss, options: Partial<ComposeOptions> & { candidates: number }): Promise<ComposedWeights> {
+  const evaluate: Evaluate = (vectors) => Promise.resolve(vectors.map(loss));
+  return composeWeights({ evaluate, objective: LORAHUB_OBJECTIVE, budget: 200, seed: 1, optimizer: 'cma-es', ...options });
+}
+
+/** Two skills that only help together, every other adapter hurts: the case that composition is for. */
+const twoSkills: Loss = (w) => {
+  const [, a = 0, , , b = 0] = w;
+  const others = w.reduce((sum, x, i) => sum + (i === 1 || i === 4 ? 0 : x * x), 0);
+  return Math.log(1 + Math.exp(3 - 4 * Math.min(a, b))) + 0.3 * (a - 0.9) ** 2 + 0.3 * (b - 0.8) ** 2 + 2 * others;
+};
+
+function randomQuadratic(n: number, seed: number): Loss {
+  const random = SeededRandom.fromSeed(seed);
+  const centre = Array.from({ length: n }, () => (random.uniform() < 0.3 ? random.gaussian() * 0.7 : 0));
+  const rows = Array.from({ length: n }, () => Array.from({ length: n }, () => random.gaussian() / Math.sqrt(n)));
+  return (w) => rows.reduce((sum, row) => sum + row.reduce((dot, r, i) => dot + r * ((w[i] ?? 0) - (centre[i] ?? 0)), 0) ** 2, 0.1);
+}
+
+describe('composeWeights', () => {
+  it('finds two skills that help only together, and says that the composition won', async () => {
+    const result = await run(twoSkills, { candidates: 12 });
+    assert.equal(result.winner, 'composed');
+    assert.ok((result.best.weights[1] ?? 0) > 0.6 && (result.best.weights[4] ?? 0) > 0.6, String(result.best.weights));
+    const bestSingle = Math.min(...result.baselines.singles.map(({ objective }) => objective));
+    assert.ok(result.best.objective < 0.5 * bestSingle, `${result.best.objective} against ${bestSingle}`);
+  });
+
+  for (const optimizer of ['cma-es', 'random'] as const) {
+    it(`${optimizer}: never worse than any baseline, never over budget, best and curve agree, on 30 random problems`, async () => {
+      for (let seed = 0; seed < 30; seed++) {
+        const candidates = 1 + (seed % 9);
+        const budget = fewestEvaluations(candidates) + seed * 5;
+        const loss = randomQuadratic(candidates, seed);
+        const scored: number[] = [];
+        const evaluate: Evaluate = (vectors) => {
+          const losses = vectors.map(loss);
+          scored.push(...vectors.map((w, i) => objectiveOf(losses[i] ?? NaN, w, LORAHUB_OBJECTIVE)));
+          return Promise.resolve(losses);
+        };
+        const { best, baselines, evaluations, curve, stages } = await run(loss, { candidates, budget, optimizer, evaluate, seed });
+        for (const { objective } of [baselines.base, baselines.uniform, ...baselines.singles]) assert.ok(best.objective <= objective);
+        assert.equal(best.objective, Math.min(...scored));
+        assert.equal(best.loss, loss(best.weights));
+        assert.equal(evaluations, scored.length);
+        assert.ok(evaluations <= budget);
+        assert.equal(curve.at(-1)?.objective, best.objective);
+        assert.ok(curve.every((point, i) => i === 0 || point.objective < (curve[i - 1]?.objective ?? 0)));
+        assert.ok(best.weights.every((w) => Math.abs(w) <= 1.5));
+        assert.equal(
+          stages.reduce((sum, stage) => sum + stage.evaluations, 0),
+          evaluations,
+        );
+      }
+    });
+  }
+
+  it('is the same again with the same seed, and another search with another seed', async () => {
+    const loss = randomQuadratic(10, 3);
+    assert.deepEqual(await run(loss, { candidates: 10, seed: 5 }), await run(loss, { candidates: 10, seed: 5 }));
+    assert.notDeepEqual((await run(loss, { candidates: 10, seed: 5 })).best, (await run(loss, { candidates: 10, seed: 6 })).best);
+  });
+
+  it('says base, single or uniform where they are best; a tie goes to the simpler answer', async () => {
+    assert.equal((await run((w) => 1 + w.reduce((sum, x) => sum + x * x, 0), { candidates: 4 })).winner, 'base');
+    const single = await run((w) => (w[2] === 1 && w.filter((x) => x !== 0).length === 1 ? 0 : 5), { candidates: 4 });
+    assert.equal(single.winner, 'single');
+    assert.deepEqual(single.best.weights, [0, 0, 1, 0]);
+    assert.equal((await run((w) => (w.every((x) => x === 0.25) ? 0 : 5), { candidates: 4 })).winner, 'uniform');
+    assert.equal((await run(() => 1, { candidates: 4 })).winner, 'base');
+  });
+
+  it('one candidate is enough, and its uniform mixture is not scored twice', async () => {
+    const result = await run((w) => ((w[0] ?? 0) - 0.4) ** 2, { candidates: 1, budget: 40 });
+    assert.equal(result.stages[0]?.evaluations, 2);
+    assert.ok(Math.abs((result.best.weights[0] ?? 0) - 0.4) < 0.1);
+    assert.equal(result.winner, 'composed');
+  });
+
+  it('lives with weights that the model cannot bear, and fails plainly when nothing is finite', async () => {
+    const result = await run((w) => (Math.max(...w) > 0.9 ? NaN : w.reduce((sum, x) => sum + (x - 0.3) ** 2, 0)), {
+      candidates: 3,
+      budget: 60,
+    });
+    assert.ok(Number.isFinite(result.best.objective));
+    await assert.rejects(
+      run(() => NaN, { candidates: 3 }),
+      NothingEvaluable,
+    );
+    await assert.rejects(
+      run(() => Infinity, { candidates: 3 }),
+      NothingEvaluable,
+    );
+  });
+
+  it('scores each stage as batches: baselines in one, a round of forward selection in one, then whole populations', async () => {
+    const sizes: number[] = [];
+    const seen: LedgerProgress[] = [];
+    const evaluate: Evaluate = (vectors) => {
+      sizes.push(vectors.length);
+      return Promise.resolve(vectors.map(twoSkills));
+    };
+    await run(twoSkills, { candidates: 12, budget: 100, evaluate, onProgress: (progress) => seen.push(progress) });
+    assert.equal(sizes[0], 14);
+    assert.equal(seen[0]?.stage, 'baselines');
+    assert.ok(seen.some(({ stage }) => stage === 'forward-selection'));
+    assert.equal(seen.at(-1)?.evaluations, 100);
+    assert.ok(seen.every(({ evaluations, budget }) => evaluations <= budget));
+  });
+
+  it('a failure of the evaluation comes out as it is', async () => {
+    const failure = new Error('the engine is gone');
+    await assert.rejects(
+      run(() => 1, { candidates: 2, evaluate: () => Promise.reject(failure) }),
+      failure,
+    );
+  });
+});
+
+describe('the parts', () => {
+  it('objective: loss + 0.05·mean|w| over all candidates', () => {
+    assert.ok(Math.abs(objectiveOf(1, [0.5, -1.5, 0, 0], LORAHUB_OBJECTIVE) - 1.025) < 1e-12);
+    assert.equal(objectiveOf(NaN, [0], LORAHUB_OBJECTIVE), Infinity);
+  });
+
+  it('ledger: what is known costs nothing, −0 is 0, and what the budget does not cover is left out', async () => {
+    let calls = 0;
+    const evaluate: Evaluate = (vectors) => {
+      calls += vectors.length;
+      return Promise.resolve(vectors.map((w) => w[0] ?? 0));
+    };
+    const ledger = new EvaluationLedger({ evaluate, objective: LORAHUB_OBJECTIVE, budget: 3 });
+    assert.equal((await ledger.score([[1], [0], [1], [-0]], 'a')).length, 4);
+    assert.equal(calls, 2);
+    assert.deepEqual(
+      (await ledger.score([[0], [2], [1], [3], [0]], 'b')).map(({ loss }) => loss),
+      [0, 2, 1],
+    );
+    assert.equal(ledger.remaining, 0);
+    assert.deepEqual(await ledger.score([[9]], 'c'), []);
+    assert.equal(calls, 3);
+  });
+
+  it('ledger: a failed batch is not counted', async () => {
+    let fail = true;
+    const evaluate: Evaluate = (vectors) => (fail ? Promise.reject(new Error('no')) : Promise.resolve(vectors.map(() => 1)));
+    const ledger = new EvaluationLedger({ evaluate, objective: LORAHUB_OBJECTIVE, budget: 2 });
+    await assert.rejects(ledger.score([[1]], 'a'));
+    assert.equal(ledger.evaluations, 0);
+    fail = false;
+    assert.equal((await ledger.score([[1]], 'a')).length, 1);
+  });
+
+  it('screen: best first, ties in order, what cannot be evaluated is out', () => {
+    const singles = [3, Infinity, 1, 3, 0].map((objective) => ({ weights: [], loss: objective, objective }));
+    assert.deepEqual(screenSingles(singles, 3), [4, 2, 0]);
+    assert.deepEqual(screenSingles(singles, 9), [4, 2, 0, 3]);
+  });
+
+  it('forward selection: adds while it helps and stops when nothing does', async () => {
+    const target = [0.5, 0, 0.5, 0];
+    const loss: Loss = (w) => w.reduce((sum, x, i) => sum + (x - (target[i] ?? 0)) ** 2, 0);
+    const ledger = new EvaluationLedger({
+      evaluate: (vectors) => Promise.resolve(vectors.map(loss)),
+      objective: LORAHUB_OBJECTIVE,
+      budget: 100,
+    });
+    const [start] = await ledger.score([[1, 0, 0, 0]], 'singles');
+    assert.ok(start);
+    const { members, best } = await selectForward(ledger, { pool: [0, 1, 2, 3], first: 0, start, mostParts: 4, sums: [1, 1.5] });
+    assert.deepEqual(members, [0, 2]);
+    assert.deepEqual(best.weights, [0.5, 0, 0.5, 0]);
+  });
+});
