@@ -1,0 +1,226 @@
+// The step program: one ONNX graph that scores, prefills and decodes, as a loop whose body is one step of a causal language model.
+import type { DType } from '../graph/dtypes.js';
+import { encodeModel } from '../graph/encode-model.js';
+import type { Graph } from '../graph/graph.js';
+import { getDim, type Dim } from '../graph/shapes.js';
+import { expectType, type FloatValue, type Value } from '../graph/values.js';
+import type { LinearClass } from '../lora/modules.js';
+import { logNormalizer, tokenLogLikelihood } from '../loss/token-log-likelihood.js';
+import type { LayerCache, RowState } from '../nn/attention.js';
+import { chooseTokens } from './sampling.js';
+
+/** `base`: no adapters. `factored`: each row its own composition. `merged`: one composition, added into the weights once per run. */
+export type StepMode = 'base' | 'factored' | 'merged';
+
+/** ONNX Runtime execution providers that programs are built for. */
+export type Provider = 'cpu' | 'webgpu' | 'cuda';
+
+/** An input or output of a program; strings in `shape` are lengths chosen at run time. */
+export interface ProgramPort {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+}
+
+export interface StepProgram {
+  /** ONNX ModelProto; external data is named relative to the model's directory. */
+  readonly model: Uint8Array;
+  readonly inputs: readonly ProgramPort[];
+  readonly outputs: readonly ProgramPort[];
+  readonly mode: StepMode;
+  readonly provider: Provider;
+  /** Linear classes that adapters can reach; empty in mode `base`. */
+  readonly classes: readonly LinearClass[];
+  /** Directions per page. */
+  readonly pageRank: number;
+  readonly layers: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly vocabularySize: number;
+  /** Most tokens of a row, prompt and answer together. */
+  readonly contextLength: number;
+}
+
+/** A causal language model whose weights are already in the outer graph. */
+export interface CausalModel {
+  readonly layers: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Embeds `ids` [b, t] and runs all blocks: hidden states [b, t, d] before the last norm. */
+  runBlocks(
+    graph: Graph,
+    ids: Value<'int64'>,
+    rows: RowState,
+    past: readonly LayerCache[],
+    presentDim: string,
+  ): { hidden: FloatValue; present: readonly LayerCache[] };
+  /** Hidden states [m, d] → logits [m, V]. */
+  computeLogits(graph: Graph, hidden: FloatValue): FloatValue;
+}
+
+/** Length of the cache a step receives, its own batch of tokens and what it leaves: different in every step. */
+const VARYING_DIMS = ['tStep', 'pStep', 'mStep', 'present'] as const;
+
+/**
+ * Adds the loop over `model` to `graph` and encodes the whole.
+ *
+ *   ids, lengths, pastLengths, positions, targets, done, KV ──► Loop × steps ──► tokens, logprobs, top, doneOut, KV
+ *                                                                 │   ▲
+ *                       embed → blocks → rows at `positions` → logits → choose ─ next ids, lengths 1, positions (row, 0)
+ *
+ * Inputs: ids [b, t] int64 right-padded, lengths [b] int32, pastLengths [b] int32 (t > 1: all 0), positions [m, 2] int64 (row, column),
+ * targets [m] int64 (−1: choose), steps int64, done [b] bool, stopTokens [b, e] int64 (−1: none), temperature [b], topK [b] int32,
+ * topP [b], uniforms [k, b], topLogprobs int64, pastKey.i and pastValue.i [b, kvHeads, p, headDim]. steps > 1 needs m = b in row order.
+ *
+ * Outputs: tokens [k', m] int64, logprobs [k', m], topIds and topValues [k', m, n], doneOut [b], key.i and value.i; k' ≤ k steps were
+ * done: the loop ends once every row is done. A done row stands still: its cache does not grow and its tokens mean nothing.
+ */
+export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readonly Value[] } {
+  const ids = graph.input('ids', 'int64', ['b', 't']);
+  const lengths = graph.input('lengths', 'int32', ['b']);
+  const pastLengths = graph.input('pastLengths', 'int32', ['b']);
+  const positions = graph.input('positions', 'int64', ['m', 2]);
+  const targets = graph.input('targets', 'int64', ['m']);
+  const steps = graph.input('steps', 'int64', []);
+  const done = graph.input('done', 'bool', ['b']);
+  const stopTokens = graph.input('stopTokens', 'int64', ['b', 'e']);
+  const temperature = graph.input('temperature', 'float32', ['b']);
+  const topK = graph.input('topK', 'int32', ['b']);
+  const topP = graph.input('topP', 'float32', ['b']);
+  const uniforms = graph.input('uniforms', 'float32', ['k', 'b']);
+  const topLogprobs = graph.input('topLogprobs', 'int64', []);
+  const cacheShape = ['b', model.kvHeads, 'p', model.headDim];
+  const stepCacheShape = ['b', model.kvHeads, 'pStep', model.headDim];
+  const pastCaches = Array.from({ length: model.layers }, (_, layer) => ({
+    key: graph.input(`pastKey.${layer}`, 'float32', cacheShape),
+    value: graph.input(`pastValue.${layer}`, 'float32', cacheShape),
+  }));
+
+  const topCount = graph.unsqueeze(topLogprobs, 0, 'topCount');
+  const later = createLaterStep(graph, ids);
+
+  const { carried, collected } = graph.loop({
+    name: 'step',
+    steps,
+    stepDim: 'kDone',
+    varyingDims: VARYING_DIMS,
+    carried: [
+      { name: 'ids', initial: ids, shape: ['b', 'tStep'], finalName: 'finalIds' },
+      { name: 'lengths', initial: lengths, finalName: 'finalLengths' },
+      { name: 'pastLengths', initial: pastLengths, finalName: 'finalPastLengths' },
+      { name: 'positions', initial: positions, shape: ['mStep', 2], finalName: 'finalPositions' },
+      { name: 'targets', initial: targets, shape: ['mStep'], finalName: 'finalTargets' },
+      { name: 'done', initial: done, finalName: 'doneOut' },
+      ...pastCaches.flatMap((past, layer) => [
+        { name: `pastKey.${layer}`, initial: past.key, shape: stepCacheShape, finalName: `key.${layer}` },
+        { name: `pastValue.${layer}`, initial: past.value, shape: stepCacheShape, finalName: `value.${layer}` },
+      ]),
+    ],
+    body: (body, iteration, [idsIn, lengthsIn, pastIn, positionsIn, targetsIn, doneIn, ...caches]) => {
+      const state = {
+        ids: expectType(idsIn, 'int64'),
+        lengths: expectType(lengthsIn, 'int32'),
+        pastLengths: expectType(pastIn, 'int32'),
+        positions: expectType(positionsIn, 'int64'),
+        targets: expectType(targetsIn, 'int64'),
+        done: expectType(doneIn, 'bool'),
+      };
+      const past = Array.from({ length: model.layers }, (_, layer) => ({
+        key: expectType(caches[2 * layer], 'float32'),
+        value: expectType(caches[2 * layer + 1], 'float32'),
+      }));
+      const fedLengths = body.add(state.pastLengths, state.lengths, 'fedLengths');
+      const { hidden, present } = model.runBlocks(body, state.ids, createRowState(body, state, fedLengths), past, 'present');
+      const wanted = body.gatherND(hidden, state.positions, 'wantedHidden');
+      const logits = model.computeLogits(body, wanted);
+
+      const row = body.squeeze(body.gather(state.positions, body.constant('int64', [0]), 1, 'rowColumn'), 1, 'row');
+      const tokens = chooseTokens(
+        body,
+        logits,
+        state.targets,
+        (choosing) => ({
+          temperature: choosing.gather(temperature, row, 0, 'rowTemperature'),
+          topK: choosing.gather(topK, row, 0, 'rowTopK'),
+          topP: choosing.gather(topP, row, 0, 'rowTopP'),
+          uniform: choosing.gather(choosing.gather(uniforms, iteration, 0, 'stepUniforms'), row, 0, 'rowUniform'),
+        }),
+        'chosenTokens',
+      );
+      const normalizer = logNormalizer(body, logits, 'logNormalizer');
+      const logprobs = tokenLogLikelihood(body, logits, normalizer, tokens, 'tokenLogprob');
+      const top = body.topK(logits, topCount, 'n', 'top');
+      const topValues = body.subtract(top.values, body.unsqueeze(normalizer, 1, 'normalizerColumn'), 'topLogprob');
+
+      const rowTokens = body.scatterElements(later.noTokens, row, tokens, 'rowTokens');
+      const nextIds = body.unsqueeze(rowTokens, 1, 'nextIds');
+      const isStop = body.equal(nextIds, stopTokens, 'isStop');
+      const hasStopped = body.cast(body.reduceSum(body.cast(isStop, 'int32', 'stopFlags'), 1, 'stopCount'), 'bool', 'hasStopped');
+      const nextDone = body.or(state.done, hasStopped, 'nextDone');
+      const nextPast = body.where(state.done, state.pastLengths, fedLengths, 'nextPastLengths');
+      const running = body.cast(body.not(nextDone, 'isRunning'), 'int32', 'runningFlags');
+      const proceed = body.cast(body.reduceMax(running, 'all', 'runningAny'), 'bool', 'proceed');
+      return {
+        proceed,
+        carried: [
+          nextIds,
+          body.identity(later.lengths, 'nextLengths'),
+          nextPast,
+          body.identity(later.positions, 'nextPositions'),
+          body.identity(later.targets, 'nextTargets'),
+          nextDone,
+          ...present.flatMap(({ key, value }) => [key, value]),
+        ],
+        collected: [
+          { name: 'tokens', value: tokens },
+          { name: 'logprobs', value: logprobs },
+          { name: 'topIds', value: top.indices },
+          { name: 'topValues', value: topValues },
+        ],
+      };
+    },
+  });
+  const [, , , , , doneOut, ...caches] = carried;
+  return { outputs: [...collected, ...(doneOut ? [doneOut] : []), ...caches] };
+}
+
+/** What every step after the first one is fed besides its tokens: one token per row, wanted at column 0, freely chosen. */
+function createLaterStep(
+  graph: Graph,
+  ids: Value<'int64'>,
+): { lengths: Value<'int32'>; positions: Value<'int64'>; targets: Value<'int64'>; noTokens: Value<'int64'> } {
+  const batch = graph.dimOf(ids, 0, 'batch');
+  const rows = graph.unsqueeze(graph.range(graph.squeeze(batch, 0, 'batchScalar'), 'b', 'rowIndex'), 1, 'rowIndexColumn');
+  const zeros = graph.subtract(rows, rows, 'zeroColumn');
+  const noTokens = graph.expand(graph.constant('int64', [-1]), batch, ['b'], 'noTokens');
+  return {
+    lengths: graph.expand(graph.constant('int32', [1]), batch, ['b'], 'laterLengths'),
+    positions: graph.concat([rows, zeros], 1, 'laterPositions'),
+    targets: noTokens,
+    noTokens,
+  };
+}
+
+function createRowState(graph: Graph, state: { ids: Value<'int64'>; pastLengths: Value<'int32'> }, fedLengths: Value<'int32'>): RowState {
+  const width = graph.squeeze(graph.cast(graph.dimOf(state.ids, 1, 'width'), 'int32', 'widthVector'), 0, 'widthScalar');
+  const longestPast = graph.reduceMax(state.pastLengths, 'all', 'longestPast');
+  return {
+    lastPositions: graph.subtract(fedLengths, graph.constant('int32', [1]), 'lastPositions'),
+    totalLength: graph.add(longestPast, width, 'totalLength'),
+  };
+}
+
+/** Closes the graph over the loop's outputs and encodes it. @throws GraphError if the graph is not sound */
+export function encodeStepProgram(
+  graph: Graph,
+  outputs: readonly Value[],
+  facts: Omit<StepProgram, 'model' | 'inputs' | 'outputs'>,
+): StepProgram {
+  const model = graph.build(outputs);
+  return { ...facts, model: encodeModel(model), inputs: model.inputs, outputs: model.outputs };
+}
+
+/** The vocabulary's size, from the output layer's weight [V, d]. */
+export function getVocabularySize(head: FloatValue): number {
+  return Number(getDim(head.shape, 0));
+}

@@ -1,0 +1,50 @@
+// Σ wᵢ·sᵢ·BᵢAᵢ as graph blocks: applied beside the base weight (factored) or added into it (merged).
+import type { Graph } from '../graph/graph.js';
+import { getDim, multiplyDims } from '../graph/shapes.js';
+import type { FloatValue } from '../graph/values.js';
+import type { ClassInputs, PagedFactors } from './adapter-inputs.js';
+
+/** A composition's rows for one module, gathered once per run: A [g, R, dIn], B transposed [g, R, dOut], scale [b, 1, R] with R = S·pageRank. */
+export interface LowRankRows {
+  readonly a: FloatValue;
+  readonly b: FloatValue;
+  readonly scale: FloatValue;
+}
+
+/** Gathers a module's pages by slot. Build it outside the decode loop: the copies are made once per run. */
+export function gatherRows(graph: Graph, pages: PagedFactors, inputs: ClassInputs, scale: FloatValue, name: string): LowRankRows {
+  return { a: gatherPages(graph, pages.a, inputs, `${name}.aRows`), b: gatherPages(graph, pages.b, inputs, `${name}.bRows`), scale };
+}
+
+/**
+ * y + ((x·Aᵀ) ∘ scale)·B.
+ *
+ * Inputs: x [b, t, dIn], y = x·Wᵀ [b, t, dOut], rows as gathered.
+ * Output: [b, t, dOut].
+ * Numerics: fp32; equal to {@link mergeDelta} up to the order of summation.
+ */
+export function addLowRankDelta(graph: Graph, x: FloatValue, y: FloatValue, rows: LowRankRows, name: string): FloatValue {
+  const projected = graph.matMulTransposed(x, rows.a, `${name}.projected`);
+  const scaled = graph.multiply(projected, rows.scale, `${name}.scaled`);
+  const delta = graph.matMul(scaled, rows.b, `${name}.delta`);
+  return graph.add(y, delta, `${name}.adapted`);
+}
+
+/**
+ * W + (scale ∘ B)ᵀ·A: one composition for the whole batch (slots [1, S], scale [1, R]).
+ *
+ * Output: [dOut, dIn].
+ */
+export function mergeDelta(graph: Graph, weight: FloatValue, pages: PagedFactors, inputs: ClassInputs, name: string): FloatValue {
+  const a = graph.squeeze(gatherPages(graph, pages.a, inputs, `${name}.aRows`), 0, `${name}.a`);
+  const b = graph.squeeze(gatherPages(graph, pages.b, inputs, `${name}.bRows`), 0, `${name}.b`);
+  const scale = graph.reshape(inputs.scale, [getDim(inputs.scale.shape, 1), 1], `${name}.scale`);
+  const scaled = graph.multiply(b, scale, `${name}.scaledB`);
+  return graph.gemmTransposedLeft(scaled, a, weight, `${name}.merged`);
+}
+
+function gatherPages(graph: Graph, pages: FloatValue, { slots, pageRank }: ClassInputs, name: string): FloatValue {
+  const gathered = graph.gather(pages, slots, 0, `${name}.pages`);
+  const rank = multiplyDims(getDim(slots.shape, 1), pageRank);
+  return graph.reshape(gathered, [getDim(slots.shape, 0), rank, getDim(pages.shape, 2)], name);
+}

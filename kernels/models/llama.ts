@@ -1,0 +1,171 @@
+// The Llama family (Llama, Mistral, Qwen2, Qwen3): one decoder, assembled from nn/ and lora/ over the model's own weights.
+import {
+  addStepLoop,
+  encodeStepProgram,
+  type CausalModel,
+  type Provider,
+  type StepMode,
+  type StepProgram,
+} from '../decode/step-program.js';
+import { Graph } from '../graph/graph.js';
+import type { FloatValue } from '../graph/values.js';
+import { declareClassInputs, declarePages, groupDim, type ClassInputs } from '../lora/adapter-inputs.js';
+import { gatherRows, mergeDelta } from '../lora/low-rank-delta.js';
+import { LINEAR_CLASSES, type LinearClass, type LinearModule } from '../lora/modules.js';
+import { selfAttention, type AttentionWeights } from '../nn/attention.js';
+import { gatedFeedForward, type GatedFeedForwardWeights } from '../nn/gated-feed-forward.js';
+import type { Linear } from '../nn/linear.js';
+import { createRopeCaches } from '../nn/rope.js';
+import type { LlamaConfig } from './llama-config.js';
+import { loadTensor, type TensorIndex } from './tensor-index.js';
+
+export { ModelConfigError, parseLlamaConfig, type LlamaConfig } from './llama-config.js';
+export { ModelTensorError } from './tensor-index.js';
+
+const ATTENTION_CLASSES: ReadonlySet<LinearClass> = new Set(['q_proj', 'k_proj', 'v_proj', 'o_proj']);
+
+/** Every linear module that PEFT can target, layer by layer. */
+export function listLinearModules(config: LlamaConfig): LinearModule[] {
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
+  const sizes: Record<LinearClass, readonly [dIn: number, dOut: number]> = {
+    q_proj: [hiddenSize, heads * headDim],
+    k_proj: [hiddenSize, kvHeads * headDim],
+    v_proj: [hiddenSize, kvHeads * headDim],
+    o_proj: [heads * headDim, hiddenSize],
+    gate_proj: [hiddenSize, intermediateSize],
+    up_proj: [hiddenSize, intermediateSize],
+    down_proj: [intermediateSize, hiddenSize],
+  };
+  return Array.from({ length: config.layers }, (_, layer) =>
+    LINEAR_CLASSES.map((target) => {
+      const block = ATTENTION_CLASSES.has(target) ? 'self_attn' : 'mlp';
+      const [dIn, dOut] = sizes[target];
+      return { path: `model.layers.${layer}.${block}.${target}`, layer, class: target, dIn, dOut };
+    }),
+  ).flat();
+}
+
+export interface StepProgramOptions {
+  readonly config: LlamaConfig;
+  readonly tensors: TensorIndex;
+  readonly mode: StepMode;
+  /** Linear classes that adapters may reach; ignored in mode `base`. */
+  readonly classes: readonly LinearClass[];
+  /** Directions per page. @default 8 */
+  readonly pageRank?: number;
+  readonly provider: Provider;
+  /** Most tokens of a row; sizes the rotary tables. @default config.maxPositionEmbeddings */
+  readonly contextLength?: number;
+}
+
+/**
+ * The step program of a model of the family; see {@link addStepLoop} for its inputs and outputs, and `lora/adapter-inputs.ts` for the adapters'.
+ * @throws ModelTensorError if a tensor is missing or has another shape than the configuration says
+ */
+export function buildStepProgram(options: StepProgramOptions): StepProgram {
+  const { config, tensors, mode, provider, pageRank = 8, contextLength = config.maxPositionEmbeddings } = options;
+  const classes = mode === 'base' ? [] : LINEAR_CLASSES.filter((target) => options.classes.includes(target));
+  const graph = Graph.create(`${config.architecture}.${mode}`, { expandableDims: classes.map(groupDim) });
+  const model = createModel(graph, config, tensors, { mode, classes, pageRank, contextLength });
+  const { outputs } = addStepLoop(graph, model);
+  const { layers, kvHeads, headDim, vocabularySize } = config;
+  return encodeStepProgram(graph, outputs, { mode, provider, classes, pageRank, layers, kvHeads, headDim, vocabularySize, contextLength });
+}
+
+interface AdapterPlan {
+  readonly mode: StepMode;
+  readonly classes: readonly LinearClass[];
+  readonly pageRank: number;
+  readonly contextLength: number;
+}
+
+interface Block {
+  readonly inputNorm: FloatValue;
+  readonly attention: AttentionWeights;
+  readonly postAttentionNorm: FloatValue;
+  readonly feedForward: GatedFeedForwardWeights;
+}
+
+function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, plan: AdapterPlan): CausalModel {
+  const { hiddenSize, vocabularySize, headDim, normEpsilon } = config;
+  const adapters = createAdapterLayer(graph, plan);
+  const modules = new Map(listLinearModules(config).map((module) => [module.path, module]));
+  const load = (name: string, shape: readonly number[]): FloatValue => loadTensor(graph, tensors, name, shape);
+  const linear = (path: string, hasBias: boolean): Linear => {
+    const module = modules.get(path);
+    if (!module) throw new Error(`${path} is no linear module of the family`);
+    const weight = load(`${path}.weight`, [module.dOut, module.dIn]);
+    const bias = hasBias ? { bias: load(`${path}.bias`, [module.dOut]) } : {};
+    return { ...adapters(weight, module), ...bias };
+  };
+
+  const embedding = load('model.embed_tokens.weight', [vocabularySize, hiddenSize]);
+  const blocks = Array.from({ length: config.layers }, (_, layer): Block => {
+    const path = `model.layers.${layer}`;
+    const norms = config.hasHeadNorms
+      ? { queryNorm: load(`${path}.self_attn.q_norm.weight`, [headDim]), keyNorm: load(`${path}.self_attn.k_norm.weight`, [headDim]) }
+      : {};
+    return {
+      inputNorm: load(`${path}.input_layernorm.weight`, [hiddenSize]),
+      attention: {
+        query: linear(`${path}.self_attn.q_proj`, config.hasQkvBias),
+        key: linear(`${path}.self_attn.k_proj`, config.hasQkvBias),
+        value: linear(`${path}.self_attn.v_proj`, config.hasQkvBias),
+        output: linear(`${path}.self_attn.o_proj`, config.hasOutputBias),
+        ...norms,
+      },
+      postAttentionNorm: load(`${path}.post_attention_layernorm.weight`, [hiddenSize]),
+      feedForward: {
+        gate: linear(`${path}.mlp.gate_proj`, config.hasFeedForwardBias),
+        up: linear(`${path}.mlp.up_proj`, config.hasFeedForwardBias),
+        down: linear(`${path}.mlp.down_proj`, config.hasFeedForwardBias),
+      },
+    };
+  });
+  const finalNorm = load('model.norm.weight', [hiddenSize]);
+  const head = config.hasTiedEmbeddings ? embedding : load('lm_head.weight', [vocabularySize, hiddenSize]);
+  const rope = createRopeCaches(graph, { theta: config.ropeTheta, headDim, positions: plan.contextLength }, 'rope');
+
+  return {
+    layers: config.layers,
+    kvHeads: config.kvHeads,
+    headDim,
+    runBlocks: (body, ids, rows, past, presentDim) => {
+      let x = body.gather(embedding, ids, 0, 'embedded');
+      const present = blocks.map((block, layer) => {
+        const name = `layer.${layer}`;
+        const cache = past[layer];
+        if (!cache) throw new Error(`layer ${layer} has no cache`);
+        const normed = body.rootMeanSquareNorm(x, block.inputNorm, normEpsilon, `${name}.inputNorm`);
+        const attended = selfAttention(body, normed, block.attention, config, rope, rows, cache, presentDim, name);
+        const middle = body.add(x, attended.output, `${name}.attentionResidual`);
+        const middleNormed = body.rootMeanSquareNorm(middle, block.postAttentionNorm, normEpsilon, `${name}.postAttentionNorm`);
+        x = body.add(middle, gatedFeedForward(body, middleNormed, block.feedForward, name), `${name}.residual`);
+        return attended.present;
+      });
+      return { hidden: x, present };
+    },
+    computeLogits: (body, hidden) =>
+      body.matMulTransposed(body.rootMeanSquareNorm(hidden, finalNorm, normEpsilon, 'finalNorm'), head, 'logits'),
+  };
+}
+
+/** Declares the classes' inputs once and returns how a module's weight is adapted: not at all, by rows beside it, or merged into it. */
+function createAdapterLayer(graph: Graph, { mode, classes, pageRank }: AdapterPlan): (weight: FloatValue, module: LinearModule) => Linear {
+  if (mode === 'base') return (weight) => ({ weight });
+  const inputs = new Map<LinearClass, ClassInputs>();
+  const columns = new Map<LinearClass, FloatValue>();
+  for (const target of classes) {
+    const declared = declareClassInputs(graph, target, mode === 'merged' ? 1 : 'b', pageRank);
+    inputs.set(target, declared);
+    if (mode === 'factored') columns.set(target, graph.unsqueeze(declared.scale, 1, `loraScale.${target}.column`));
+  }
+  return (weight, module) => {
+    const classInputs = inputs.get(module.class);
+    if (!classInputs) return { weight };
+    const pages = declarePages(graph, module, pageRank);
+    const name = `lora.${module.layer}.${module.class}`;
+    if (mode === 'merged') return { weight: mergeDelta(graph, weight, pages, classInputs, name) };
+    return { weight, rows: gatherRows(graph, pages, classInputs, columns.get(module.class) ?? classInputs.scale, name) };
+  };
+}

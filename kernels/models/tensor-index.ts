@@ -1,0 +1,57 @@
+// Where a model's tensors lie in its own files, and how they enter a graph: by reference, never read, copied or converted here.
+import type { DType } from '../graph/dtypes.js';
+import type { Graph } from '../graph/graph.js';
+import type { FloatValue } from '../graph/values.js';
+
+/** One tensor of a safetensors file. */
+export interface TensorLocation {
+  /** Relative to the model's directory. */
+  readonly file: string;
+  readonly dtype: 'F32' | 'F16' | 'BF16';
+  readonly shape: readonly number[];
+  /** Bytes from the beginning of the file. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly length: number;
+}
+
+export type TensorIndex = ReadonlyMap<string, TensorLocation>;
+
+/** A model's tensors do not fit its configuration: the model's fault. */
+export class ModelTensorError extends Error {
+  override readonly name = 'ModelTensorError';
+
+  constructor(
+    readonly tensor: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const ONNX_TYPES = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const satisfies Record<TensorLocation['dtype'], DType>;
+
+/** @throws ModelTensorError if the tensor is missing or has another shape */
+export function getTensor(tensors: TensorIndex, name: string, shape: readonly number[]): TensorLocation {
+  const tensor = tensors.get(name);
+  if (!tensor)
+    throw new ModelTensorError(name, `the model has no tensor ${name}; its configuration needs one of shape [${shape.join(', ')}]`);
+  if (tensor.shape.length !== shape.length || tensor.shape.some((dim, axis) => dim !== shape[axis])) {
+    throw new ModelTensorError(
+      name,
+      `tensor ${name} has shape [${tensor.shape.join(', ')}]; the model's configuration needs [${shape.join(', ')}]`,
+    );
+  }
+  return tensor;
+}
+
+/**
+ * The tensor as an fp32 value of the graph. Half-precision weights get a Cast, which a session folds once when it loads.
+ * @throws ModelTensorError if the tensor is missing or has another shape
+ */
+export function loadTensor(graph: Graph, tensors: TensorIndex, name: string, shape: readonly number[]): FloatValue {
+  const { file, dtype, offset, length } = getTensor(tensors, name, shape);
+  const place = { file, offset, length };
+  if (dtype === 'F32') return graph.external(name, 'float32', shape, place);
+  return graph.cast(graph.external(`${name}.stored`, ONNX_TYPES[dtype], shape, place), 'float32', name);
+}

@@ -1,0 +1,19 @@
+// A linear module as a step applies it: the base weight, perhaps a bias, perhaps a composition's low-rank rows.
+import type { Graph } from '../graph/graph.js';
+import type { FloatValue } from '../graph/values.js';
+import { addLowRankDelta, type LowRankRows } from '../lora/low-rank-delta.js';
+
+export interface Linear {
+  /** [dOut, dIn]; already merged when a composition was merged into it. */
+  readonly weight: FloatValue;
+  /** [dOut] */
+  readonly bias?: FloatValue;
+  readonly rows?: LowRankRows;
+}
+
+/** x·Wᵀ (+ bias) (+ ((x·Aᵀ) ∘ scale)·B): x [b, t, dIn] → [b, t, dOut]. */
+export function applyLinear(graph: Graph, x: FloatValue, linear: Linear, name: string): FloatValue {
+  let y = graph.matMulTransposed(x, linear.weight, name);
+  if (linear.bias) y = graph.add(y, linear.bias, `${name}.biased`);
+  return linear.rows ? addLowRankDelta(graph, x, y, linear.rows, `${name}.lora`) : y;
+}
