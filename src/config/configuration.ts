@@ -1,0 +1,113 @@
+// Environment variables become one checked, frozen object; everything else in src gets it injected.
+import { settings, SettingRuleError, type Setting, type SettingName } from './settings.js';
+
+/** Where objects are kept on an S3 server. */
+export interface S3Configuration {
+  readonly endPoint: string;
+  readonly port: number;
+  readonly useSsl: boolean;
+  readonly region: string;
+  readonly bucket: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+export interface Configuration {
+  /** The embedded database lies in `<dataDir>/database`, objects on the file system in `<dataDir>/objects`. */
+  readonly dataDir: string;
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl?: string;
+  /** PostgreSQL; absent: the embedded database. */
+  readonly databaseUrl?: string;
+  /** S3; absent: the file system. */
+  readonly s3?: S3Configuration;
+  readonly provider: 'cpu' | 'webgpu' | 'cuda';
+  /** Intra-operator threads. */
+  readonly threads: number;
+  /** Generation rows in a batch. */
+  readonly maxBatchRows: number;
+  /** Requests waiting per base model. */
+  readonly maxQueue: number;
+  readonly adapterMemoryBytes: number;
+  readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  readonly maxUploadBytes: number;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A variable breaks its rule. The message names variable and rule, never the value. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+}
+
+/** Nest injection token of the parsed configuration. */
+export const CONFIGURATION = Symbol('CONFIGURATION');
+
+type SettingValue<Name extends SettingName> = ReturnType<(typeof settings)[Name]['parse']>;
+
+function read<T>(setting: Setting<T>, environment: Environment): T | undefined {
+  const given = environment[setting.variable];
+  const text = given === undefined || given === '' ? setting.default : given;
+  if (text === undefined) return undefined;
+  try {
+    return setting.parse(text);
+  } catch (error) {
+    if (!(error instanceof SettingRuleError)) throw error;
+    throw new ConfigurationError(`${setting.variable} ${error.message}`);
+  }
+}
+
+/** A setting that has a default. */
+function required<Name extends SettingName>(name: Name, environment: Environment): SettingValue<Name> {
+  const value = read(settings[name] as Setting<SettingValue<Name>>, environment);
+  if (value === undefined) throw new ConfigurationError(`${settings[name].variable} must be set`);
+  return value;
+}
+
+function parseS3(environment: Environment): S3Configuration | undefined {
+  const endpoint = read(settings.s3Endpoint, environment);
+  if (endpoint === undefined) return undefined;
+  const url = new URL(endpoint);
+  const useSsl = url.protocol === 'https:';
+  const accessKey = read(settings.s3AccessKey, environment);
+  const secretKey = read(settings.s3SecretKey, environment);
+  if (accessKey === undefined || secretKey === undefined) {
+    const missing = accessKey === undefined ? settings.s3AccessKey : settings.s3SecretKey;
+    throw new ConfigurationError(`${missing.variable} must be set when ${settings.s3Endpoint.variable} is`);
+  }
+  return Object.freeze({
+    endPoint: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? (useSsl ? 443 : 80) : Number(url.port),
+    useSsl,
+    region: required('s3Region', environment),
+    bucket: required('s3Bucket', environment),
+    accessKey,
+    secretKey,
+  });
+}
+
+/**
+ * Parses and freezes the configuration. Unset and empty variables take their defaults; unknown variables are ignored.
+ * @throws ConfigurationError
+ */
+export function parseConfiguration(environment: Environment): Configuration {
+  const publicUrl = read(settings.publicUrl, environment);
+  const databaseUrl = read(settings.databaseUrl, environment);
+  const s3 = parseS3(environment);
+  return Object.freeze({
+    dataDir: required('dataDir', environment),
+    host: required('host', environment),
+    port: required('port', environment),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    ...(s3 === undefined ? {} : { s3 }),
+    provider: required('provider', environment),
+    threads: required('threads', environment),
+    maxBatchRows: required('maxBatchRows', environment),
+    maxQueue: required('maxQueue', environment),
+    adapterMemoryBytes: required('adapterMemoryBytes', environment),
+    logLevel: required('logLevel', environment),
+    maxUploadBytes: required('maxUploadBytes', environment),
+  });
+}

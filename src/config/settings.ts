@@ -1,0 +1,159 @@
+// The one table of what can be configured: variable, meaning, unit, default, secrecy and rule of each setting.
+import { availableParallelism } from 'node:os';
+
+/** A value breaks its rule; `message` states the rule and never the value. */
+export class SettingRuleError extends Error {
+  override readonly name = 'SettingRuleError';
+}
+
+export interface Setting<T> {
+  readonly variable: string;
+  readonly description: string;
+  readonly unit?: string;
+  /** Text that is parsed when the variable is unset or empty; without it the setting is absent then. */
+  readonly default?: string;
+  /** What to print for the default where it depends on the machine. */
+  readonly defaultNote?: string;
+  /** Never shown, logged or put into an error. @default false */
+  readonly secret?: boolean;
+  /** @throws SettingRuleError */
+  readonly parse: (text: string) => T;
+}
+
+const MEBIBYTE = 1024 * 1024;
+
+function integer(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+    if (!(value >= minimum && value <= maximum)) throw new SettingRuleError(`must be a whole number from ${minimum} to ${maximum}`);
+    return value;
+  };
+}
+
+function mebibytes(minimum: number, maximum: number): (text: string) => number {
+  const parse = integer(minimum, maximum);
+  return (text) => parse(text) * MEBIBYTE;
+}
+
+function oneOf<const T extends string>(...allowed: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = allowed.find((value) => value === text);
+    if (found === undefined) throw new SettingRuleError(`must be one of ${allowed.join(', ')}`);
+    return found;
+  };
+}
+
+function text(value: string): string {
+  return value;
+}
+
+function url(...protocols: readonly string[]): (text: string) => URL {
+  return (value) => {
+    const parsed = URL.canParse(value) ? new URL(value) : undefined;
+    if (parsed === undefined || !protocols.includes(parsed.protocol) || parsed.hostname === '') {
+      throw new SettingRuleError(`must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`);
+    }
+    return parsed;
+  };
+}
+
+function origin(value: string): string {
+  const parsed = url('http:', 'https:')(value);
+  if (parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '' || parsed.username !== '') {
+    throw new SettingRuleError('must be scheme, host and port only, for example http://127.0.0.1:9000');
+  }
+  return parsed.origin;
+}
+
+// S3's own rule for names that work in every region and as a path.
+function bucket(value: string): string {
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(value) || value.includes('..')) {
+    throw new SettingRuleError("must be 3 to 63 lower-case letters, digits, '.' or '-', starting and ending with a letter or digit");
+  }
+  return value;
+}
+
+function databaseUrl(value: string): string {
+  url('postgres:', 'postgresql:')(value);
+  return value;
+}
+
+export const settings = {
+  dataDir: {
+    variable: 'BRAID_DATA',
+    description: 'Folder of the embedded database and of the objects kept on the file system.',
+    default: './data',
+    parse: text,
+  },
+  host: { variable: 'BRAID_HOST', description: 'Address to listen on; 0.0.0.0 for every interface.', default: '127.0.0.1', parse: text },
+  port: { variable: 'BRAID_PORT', description: 'Port to listen on; 0 picks a free one.', default: '8400', parse: integer(0, 65535) },
+  publicUrl: {
+    variable: 'BRAID_PUBLIC_URL',
+    description: 'Address under which clients reach the hub, when it differs from host and port.',
+    parse: (value) => url('http:', 'https:')(value).href.replace(/\/$/, ''),
+  },
+  databaseUrl: {
+    variable: 'DATABASE_URL',
+    description: 'PostgreSQL to use, postgres://user:password@host:port/database; unset: the embedded database in BRAID_DATA.',
+    secret: true,
+    parse: databaseUrl,
+  },
+  s3Endpoint: {
+    variable: 'S3_ENDPOINT',
+    description: 'S3 server to use, for example http://127.0.0.1:9000; unset: the file system in BRAID_DATA.',
+    parse: origin,
+  },
+  s3Region: { variable: 'S3_REGION', description: 'Region of the bucket.', default: 'us-east-1', parse: text },
+  s3Bucket: { variable: 'S3_BUCKET', description: 'Bucket for the objects; made when absent.', default: 'braid', parse: bucket },
+  s3AccessKey: { variable: 'S3_ACCESS_KEY', description: 'Access key of the S3 server.', secret: true, parse: text },
+  s3SecretKey: { variable: 'S3_SECRET_KEY', description: 'Secret key of the S3 server.', secret: true, parse: text },
+  provider: {
+    variable: 'BRAID_PROVIDER',
+    description: 'Where models compute: cpu, webgpu or cuda.',
+    default: 'cpu',
+    parse: oneOf('cpu', 'webgpu', 'cuda'),
+  },
+  threads: {
+    variable: 'BRAID_THREADS',
+    description: 'Threads that one operator may use.',
+    default: String(availableParallelism()),
+    defaultNote: 'as many as the machine runs in parallel',
+    parse: integer(1, 1024),
+  },
+  maxBatchRows: {
+    variable: 'BRAID_MAX_BATCH_ROWS',
+    description: 'Rows that are generated together.',
+    unit: 'rows',
+    default: '16',
+    parse: integer(1, 1024),
+  },
+  maxQueue: {
+    variable: 'BRAID_MAX_QUEUE',
+    description: 'Requests that may wait per base model before more are refused.',
+    unit: 'requests',
+    default: '256',
+    parse: integer(1, 1_000_000),
+  },
+  adapterMemoryBytes: {
+    variable: 'BRAID_ADAPTER_MEMORY_MB',
+    description: 'Memory for the weights of loaded adapters.',
+    unit: 'MiB',
+    default: '1024',
+    parse: mebibytes(1, 1024 * 1024),
+  },
+  logLevel: {
+    variable: 'BRAID_LOG_LEVEL',
+    description: 'Least severe log level that is written: fatal, error, warn, info, debug, trace or silent.',
+    default: 'info',
+    parse: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+  },
+  maxUploadBytes: {
+    variable: 'BRAID_MAX_UPLOAD_MB',
+    description: 'Largest adapter that may be published.',
+    unit: 'MiB',
+    default: '1024',
+    parse: mebibytes(1, 1024 * 1024),
+  },
+} as const satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof settings;
