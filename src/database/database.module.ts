@@ -1,0 +1,26 @@
+// One data source for all rooms; each room registers its entities with TypeOrmModule.forFeature.
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { CONFIGURATION, type Configuration } from '../config/configuration.js';
+import { openDataSource } from './open-data-source.js';
+
+interface ModuleOptions {
+  readonly type: 'postgres';
+  readonly configuration: Configuration;
+}
+
+@Module({
+  imports: [
+    TypeOrmModule.forRootAsync({
+      inject: [CONFIGURATION],
+      useFactory: (configuration: Configuration) =>
+        // The factory below reads the configuration from here; autoLoadEntities collects the rooms' entities.
+        ({ type: 'postgres', autoLoadEntities: true, retryAttempts: 0, configuration }) as ModuleOptions & { autoLoadEntities: true },
+      dataSourceFactory: (options) => {
+        if (options === undefined || !('configuration' in options)) throw new Error('the configuration did not reach the data source');
+        return openDataSource(options.configuration as Configuration, options.entities ?? []);
+      },
+    }),
+  ],
+})
+export class DatabaseModule {}
