@@ -1,0 +1,18 @@
+// The hub, read from top to bottom: the way of the data.
+import { type DynamicModule, Module } from '@nestjs/common';
+import { type Configuration } from './config/configuration.js';
+import { ConfigurationModule } from './config/configuration.module.js';
+import { DatabaseModule } from './database/database.module.js';
+import { HttpModule } from './http/http.module.js';
+import { RegistryModule } from './registry/registry.module.js';
+import { StorageModule } from './storage/storage.module.js';
+
+@Module({})
+export class AppModule {
+  static with(configuration: Configuration): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [ConfigurationModule.with(configuration), DatabaseModule, StorageModule, HttpModule, RegistryModule],
+    };
+  }
+}

@@ -1,0 +1,30 @@
+// The one place where errors become answers: { error: { code, message, retryable, ...fields } }.
+import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
+import { type Request, type Response } from 'express';
+import { type BraidError } from './braid-error.js';
+import { requestIdOf } from './request-log.js';
+import { toBraidError } from './to-braid-error.js';
+
+/** The body of an error answer on Braid's own routes. */
+export function errorBody(error: BraidError): { error: Record<string, unknown> } {
+  return { error: { code: error.code, message: error.message, retryable: error.retryable, ...error.fields } };
+}
+
+@Catch()
+export class ErrorFilter implements ExceptionFilter {
+  private readonly logger = new Logger('http');
+
+  catch(exception: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<Request>();
+    const response = host.switchToHttp().getResponse<Response>();
+    const requestId = requestIdOf(request);
+    const error = toBraidError(exception, { method: request.method, path: request.path, requestId });
+    if (error.status >= 500) this.logger.error(error.message, { code: error.code, requestId, err: error.cause ?? exception });
+    if (response.headersSent) {
+      // The answer is under way: cutting it short is the only honest thing left.
+      response.destroy();
+      return;
+    }
+    response.status(error.status).json(errorBody(error));
+  }
+}

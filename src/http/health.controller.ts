@@ -1,0 +1,47 @@
+// Probes: /healthz says that the process answers, /readyz that database and object store do.
+import { Controller, Get, Inject } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { DataSource } from 'typeorm';
+import { OBJECT_STORE, type ObjectStore } from '../storage/object-store.js';
+import { errorsOf } from './braid-error.js';
+import { httpErrors } from './http.errors.js';
+
+const fail = errorsOf(httpErrors);
+const PROBE_TIMEOUT_MS = 5_000;
+
+@ApiTags('health')
+@Controller()
+export class HealthController {
+  constructor(
+    private readonly dataSource: DataSource,
+    @Inject(OBJECT_STORE) private readonly objectStore: ObjectStore,
+  ) {}
+
+  @Get('healthz')
+  @ApiOperation({ summary: 'The process answers' })
+  health(): { status: 'ok' } {
+    return { status: 'ok' };
+  }
+
+  @Get('readyz')
+  @ApiOperation({ summary: 'Database and object store answer' })
+  async ready(): Promise<{ status: 'ready' }> {
+    await this.probe('the database', this.dataSource.query('SELECT 1'));
+    await this.probe('the object store', this.objectStore.ping());
+    return { status: 'ready' };
+  }
+
+  private async probe(failing: string, answer: Promise<unknown>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer in ${PROBE_TIMEOUT_MS} ms`)), PROBE_TIMEOUT_MS);
+    });
+    try {
+      await Promise.race([answer, timeout]);
+    } catch (error) {
+      throw fail('NOT_READY', { failing }, error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,15 @@
+// What every route shares: errors, validation, probes.
+import { Module } from '@nestjs/common';
+import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { ErrorFilter } from './error.filter.js';
+import { HealthController } from './health.controller.js';
+import { createValidationPipe } from './validation.pipe.js';
+
+@Module({
+  controllers: [HealthController],
+  providers: [
+    { provide: APP_FILTER, useClass: ErrorFilter },
+    { provide: APP_PIPE, useFactory: createValidationPipe },
+  ],
+})
+export class HttpModule {}

@@ -1,0 +1,65 @@
+// Nest's logger over pino: every line of the hub is one JSON object on standard output.
+import { type LoggerService, type LogLevel } from '@nestjs/common';
+import { type Logger, pino } from 'pino';
+import { type Configuration } from '../config/configuration.js';
+
+/** The root logger. What may hold a secret is cut out wherever it is logged. */
+export function createRootLogger(level: Configuration['logLevel']): Logger {
+  return pino({
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: ['*.authorization', '*.cookie', '*.password', '*.accessKey', '*.secretKey', '*.databaseUrl'], remove: true },
+  });
+}
+
+// Nest's way of saying where a message comes from: the last parameter.
+function splitContext(parameters: readonly unknown[]): [readonly unknown[], string | undefined] {
+  const last = parameters.at(-1);
+  return typeof last === 'string' ? [parameters.slice(0, -1), last] : [parameters, undefined];
+}
+
+// What Nest says about its own start: a hundred lines that matter to whoever debugs that.
+const NEST_ROOMS = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);
+
+export class PinoLogger implements LoggerService {
+  constructor(private readonly logger: Logger) {}
+
+  log(message: unknown, ...parameters: unknown[]): void {
+    this.write('info', message, parameters);
+  }
+  error(message: unknown, ...parameters: unknown[]): void {
+    this.write('error', message, parameters);
+  }
+  warn(message: unknown, ...parameters: unknown[]): void {
+    this.write('warn', message, parameters);
+  }
+  debug(message: unknown, ...parameters: unknown[]): void {
+    this.write('debug', message, parameters);
+  }
+  verbose(message: unknown, ...parameters: unknown[]): void {
+    this.write('trace', message, parameters);
+  }
+  fatal(message: unknown, ...parameters: unknown[]): void {
+    this.write('fatal', message, parameters);
+  }
+  // The configuration decides the level, once.
+  setLogLevels(_levels: LogLevel[]): void {}
+
+  private write(level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace', message: unknown, parameters: readonly unknown[]): void {
+    const [rest, room] = splitContext(parameters);
+    if (level === 'info' && room !== undefined && NEST_ROOMS.has(room)) level = 'debug';
+    const fields: Record<string, unknown> = room === undefined ? {} : { room };
+    const error = [message, ...rest].find((value) => value instanceof Error);
+    if (error !== undefined) fields['err'] = error;
+    const stack = rest.find((value) => typeof value === 'string');
+    if (error === undefined && stack !== undefined) fields['stack'] = stack;
+    for (const value of rest) {
+      if (typeof value === 'object' && value !== null && !(value instanceof Error)) Object.assign(fields, value);
+    }
+    if (typeof message === 'string') this.logger[level](fields, message);
+    else if (message instanceof Error) this.logger[level](fields, message.message);
+    else this.logger[level]({ ...fields, ...(typeof message === 'object' ? message : { value: message }) });
+  }
+}

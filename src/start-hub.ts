@@ -1,0 +1,52 @@
+// Builds the hub from a configuration and lets it listen; closing the application stops requests, then database and workers.
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { type NestExpressApplication } from '@nestjs/platform-express';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { AppModule } from './app.module.js';
+import { type Configuration } from './config/configuration.js';
+import { createRequestLog } from './http/request-log.js';
+import { createRootLogger, PinoLogger } from './logging/pino-logger.js';
+
+/** A hub that listens; `await app.close()` stops it. */
+export interface Hub {
+  readonly app: NestExpressApplication;
+  /** Where it listens, e.g. `http://127.0.0.1:8400`; without a slash at the end. */
+  readonly url: string;
+}
+
+// Examples of a composition job and long prompts come as JSON; adapters come as their own kind of body with their own limit.
+const MAX_JSON_BODY = '32mb';
+
+/**
+ * Starts a hub.
+ * @throws BraidError DATA_DIRECTORY_IN_USE; what the port, the database or the object store answer
+ */
+export async function createHub(configuration: Configuration): Promise<Hub> {
+  const logger = createRootLogger(configuration.logLevel);
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(configuration), {
+    logger: new PinoLogger(logger),
+    // Errors of the start belong to the caller, who knows whether to exit.
+    abortOnError: false,
+  });
+  try {
+    app.use(createRequestLog(logger));
+    app.useBodyParser('json', { limit: MAX_JSON_BODY });
+    app.set('query parser', 'simple');
+    app.disable('x-powered-by');
+    app.enableShutdownHooks();
+    const document = new DocumentBuilder()
+      .setTitle('Braid')
+      .setDescription('A self-hosted hub and composition server for LoRA adapters.')
+      .setVersion('0.1.0')
+      .build();
+    SwaggerModule.setup('api/docs', app, () => SwaggerModule.createDocument(app, document));
+    await app.listen(configuration.port, configuration.host);
+    const url = await app.getUrl();
+    logger.info({ room: 'hub', url }, 'listening');
+    return { app, url };
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
