@@ -1,0 +1,37 @@
+// What can be wrong with a user's examples; `{place}` is "line 3" of a file or "example 3" of a list.
+import { errorsOf, type ErrorTable } from '#src/http/braid-error.js';
+
+export const exampleErrors = {
+  EXAMPLES_MISSING: {
+    status: 400,
+    message: 'There are no examples: give at least one {"prompt": "…", "completion": "…"}.',
+  },
+  EXAMPLES_TOO_MANY: {
+    status: 400,
+    message: 'There are {found} examples; every evaluation scores all of them, so at most {most} are allowed. Send a sample.',
+    fields: ['found', 'most'],
+  },
+  EXAMPLE_NOT_JSON: {
+    status: 400,
+    message: 'Examples, {place}: not a JSON value ({reason}). Write one JSON object a line, such as {"prompt": "…", "completion": "…"}.',
+    fields: ['place'],
+  },
+  EXAMPLE_INVALID: {
+    status: 400,
+    message:
+      'Examples, {place}: {reason}. Write {"prompt": "…", "completion": "…"}, the same with lists of messages, or {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}.',
+    fields: ['place', 'reason'],
+  },
+  EXAMPLE_WITHOUT_OUTPUT: {
+    status: 400,
+    message: 'Examples, {place}: no output to learn ({reason}). Give a "completion", or end "messages" with the assistant\'s answer.',
+    fields: ['place', 'reason'],
+  },
+  EXAMPLE_TOO_LONG: {
+    status: 400,
+    message: 'Examples, {place}: {found} tokens; prompt and answer together may have {most}, the context of the base model. Shorten it.',
+    fields: ['place', 'found', 'most'],
+  },
+} as const satisfies ErrorTable;
+
+export const failExamples = errorsOf(exampleErrors);
