@@ -1,0 +1,90 @@
+// What the routes of compose take.
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, IsInt, IsOptional, IsString, Length, Max, Min } from 'class-validator';
+import { OPTIMIZER_NAMES, type OptimizerName } from './optimizers/create-optimizer.js';
+
+/** Candidates of one search: each costs an evaluation before the search begins, and its span must stay searchable. */
+export const MOST_CANDIDATES = 64;
+export const DEFAULT_TOP = 20;
+export const DEFAULT_BUDGET = 200;
+/** A day of evaluations on a slow machine; more is a mistake. */
+export const LARGEST_BUDGET = 100_000;
+export const DEFAULT_SEED = 1;
+
+export class ComposeRequest {
+  @ApiProperty({ example: 'me/first-capitalized', description: 'Name of the composition, ns/name.' })
+  @IsString()
+  @Length(1, 200)
+  readonly name: string;
+
+  @ApiProperty({ example: 'HuggingFaceTB/SmolLM2-135M-Instruct', description: 'Name of the base model.' })
+  @IsString()
+  @Length(1, 200)
+  readonly base: string;
+
+  @ApiProperty({
+    type: 'array',
+    items: { type: 'object' },
+    example: [{ prompt: 'Words: on, before, hard\nFirst, capitalized:', completion: ' On' }],
+    description: 'Examples of the task: {prompt, completion}, both texts or both lists of messages, or {messages}. At most 256.',
+  })
+  // The objects themselves are checked by src/tokenizer/examples.ts, whose errors name the example.
+  @IsArray()
+  readonly examples: unknown[];
+
+  @ApiPropertyOptional({
+    type: [String],
+    example: ['me/first@1.0.0', 'me/capitalize'],
+    description: 'The candidates, ns/name or ns/name@version; not together with query.',
+  })
+  @IsOptional()
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(MOST_CANDIDATES)
+  @IsString({ each: true })
+  @Length(1, 240, { each: true })
+  readonly adapters?: string[];
+
+  @ApiPropertyOptional({ description: 'Words to search the candidates by; without adapters and query, every adapter of the base is one.' })
+  @IsOptional()
+  @IsString()
+  @Length(1, 500)
+  readonly query?: string;
+
+  @ApiPropertyOptional({ minimum: 1, maximum: MOST_CANDIDATES, default: DEFAULT_TOP, description: 'How many adapters the query may give.' })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(MOST_CANDIDATES)
+  readonly top?: number;
+
+  @ApiPropertyOptional({
+    minimum: 3,
+    maximum: LARGEST_BUDGET,
+    default: DEFAULT_BUDGET,
+    description: 'Weight vectors to score in all; the base, every candidate alone and the uniform mixture are among them.',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(3)
+  @Max(LARGEST_BUDGET)
+  readonly budget?: number;
+
+  @ApiPropertyOptional({ minimum: 0, default: DEFAULT_SEED, description: 'The same request with the same seed gives the same weights.' })
+  @IsOptional()
+  @IsInt()
+  @Min(0)
+  @Max(Number.MAX_SAFE_INTEGER)
+  readonly seed?: number;
+
+  @ApiPropertyOptional({ enum: OPTIMIZER_NAMES, default: 'cma-es' })
+  @IsOptional()
+  @IsIn(OPTIMIZER_NAMES)
+  readonly optimizer?: OptimizerName;
+
+  @ApiPropertyOptional({ example: '1.0.0', description: 'Version of the composition; without it, the next one.' })
+  @IsOptional()
+  @IsString()
+  @Length(1, 100)
+  readonly version?: string;
+}

@@ -1,0 +1,107 @@
+// What the routes of compose answer.
+import { ApiProperty } from '@nestjs/swagger';
+import type { CompositionPart, CompositionReport, Recipe } from './report.js';
+
+export const JOB_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
+export type JobStatus = (typeof JOB_STATUSES)[number];
+
+/** What `progress` events carry, and what a job that runs shows. */
+export interface JobProgress {
+  /** `queued`, `starting`, then the stages of the search: `baselines`, `forward-selection`, `search`. */
+  readonly stage: string;
+  /** Weight vectors scored so far. */
+  readonly evaluations: number;
+  readonly budget: number;
+  /** null until a point could be evaluated. */
+  readonly bestObjective: number | null;
+  readonly bestLoss: number | null;
+  /** Since the job was started; 0 while it waits. */
+  readonly elapsedMs: number;
+}
+
+/** Why a job failed. */
+export interface JobFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+/** A composition version. */
+export class CompositionView {
+  @ApiProperty({ example: 'me/first-capitalized' })
+  readonly name: string;
+  @ApiProperty({ example: '1.0.0' })
+  readonly version: string;
+  @ApiProperty({ description: 'Name of the base model.' })
+  readonly baseModel: string;
+  @ApiProperty({ enum: ['delta'], description: 'delta: W₀ + Σ wᵢ·ΔWᵢ' })
+  readonly space: 'delta';
+  @ApiProperty({
+    type: 'array',
+    items: { type: 'object' },
+    description: '{adapter, version, digest, weight} of every adapter with a weight; empty when the base alone is best.',
+  })
+  readonly parts: readonly CompositionPart[];
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  readonly recipe: Recipe;
+  @ApiProperty({ type: 'object', additionalProperties: true })
+  readonly report: CompositionReport;
+  @ApiProperty({ format: 'date-time' })
+  readonly createdAt: string;
+}
+
+/** A composition job. */
+export class CompositionJobView {
+  @ApiProperty({ format: 'uuid' })
+  readonly id: string;
+  @ApiProperty({ description: 'Name of the composition to be.' })
+  readonly name: string;
+  @ApiProperty({ type: String, nullable: true, description: 'The version asked for; null: the next one.' })
+  readonly version: string | null;
+  @ApiProperty({ description: 'Name of the base model.' })
+  readonly base: string;
+  @ApiProperty({ enum: JOB_STATUSES })
+  readonly status: JobStatus;
+  @ApiProperty({ type: [String], description: 'The adapter versions that may get a weight, as ns/name@version.' })
+  readonly candidates: readonly string[];
+  @ApiProperty({ description: 'Number of examples.' })
+  readonly examples: number;
+  @ApiProperty()
+  readonly budget: number;
+  @ApiProperty()
+  readonly seed: number;
+  @ApiProperty()
+  readonly optimizer: string;
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    description: '{stage, evaluations, budget, bestObjective, bestLoss, elapsedMs}',
+  })
+  readonly progress: JobProgress;
+  @ApiProperty({ type: CompositionView, nullable: true, description: 'Present when the job succeeded.' })
+  readonly composition: CompositionView | null;
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    nullable: true,
+    description: '{code, message, retryable} when the job failed.',
+  })
+  readonly error: JobFailure | null;
+  @ApiProperty({ format: 'date-time' })
+  readonly createdAt: string;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  readonly startedAt: string | null;
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  readonly finishedAt: string | null;
+}
+
+/**
+ * The events of a job's stream, in the order in which they come: the state now, every change, then one that ends the stream.
+ * `progress`: JobProgress; `done`: {composition, report}; `failed`: JobFailure; `cancelled`: {}.
+ * Comments keep the connection alive.
+ */
+export type JobEvent =
+  | { readonly type: 'progress'; readonly data: JobProgress }
+  | { readonly type: 'done'; readonly data: { readonly composition: CompositionView; readonly report: CompositionReport } }
+  | { readonly type: 'failed'; readonly data: JobFailure }
+  | { readonly type: 'cancelled'; readonly data: Record<string, never> };
