@@ -1,7 +1,8 @@
-// The one place where errors become answers: { error: { code, message, retryable, ...fields } }.
+// The one place where errors become answers: { error: { code, message, retryable, ...fields } }, below /v1 in OpenAI's shape.
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import { type Request, type Response } from 'express';
 import { type BraidError } from './braid-error.js';
+import { isOpenAiPath, openAiErrorBody } from './openai-error.js';
 import { requestIdOf } from './request-log.js';
 import { toBraidError } from './to-braid-error.js';
 
@@ -9,6 +10,9 @@ import { toBraidError } from './to-braid-error.js';
 export function errorBody(error: BraidError): { error: Record<string, unknown> } {
   return { error: { code: error.code, message: error.message, retryable: error.retryable, ...error.fields } };
 }
+
+// A batch of generation or a restarted worker frees the way within seconds.
+const RETRY_AFTER_SECONDS = 1;
 
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
@@ -25,6 +29,7 @@ export class ErrorFilter implements ExceptionFilter {
       response.destroy();
       return;
     }
-    response.status(error.status).json(errorBody(error));
+    if (error.retryable) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+    response.status(error.status).json(isOpenAiPath(request.path) ? openAiErrorBody(error) : errorBody(error));
   }
 }

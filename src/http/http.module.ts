@@ -9,7 +9,7 @@ import { createValidationPipe } from './validation.pipe.js';
   controllers: [HealthController],
   providers: [
     { provide: APP_FILTER, useClass: ErrorFilter },
-    { provide: APP_PIPE, useFactory: createValidationPipe },
+    { provide: APP_PIPE, useFactory: () => createValidationPipe() },
   ],
 })
 export class HttpModule {}

@@ -1,5 +1,5 @@
 // Checks every body, query and parameter object against its DTO; unknown fields are refused, failures name field and rule.
-import { ValidationPipe } from '@nestjs/common';
+import { type Type, ValidationPipe } from '@nestjs/common';
 import { type ValidationError } from 'class-validator';
 import { errorsOf } from './braid-error.js';
 import { httpErrors } from './http.errors.js';
@@ -27,10 +27,18 @@ function problemsOf(errors: readonly ValidationError[], parent = ''): Problem[] 
 // Enough to see a pattern; a body of a thousand bad rows needs no answer of a thousand lines.
 const MAX_SHOWN = 10;
 
-export function createValidationPipe(): ValidationPipe {
+export interface ValidationPipeOptions {
+  /** `ignore` drops them, for protocols whose clients send more than a server knows. @default 'refuse' */
+  readonly unknownFields?: 'refuse' | 'ignore';
+  /** Checks against this class whatever the handler's parameter is declared as. */
+  readonly expectedType?: Type;
+}
+
+export function createValidationPipe({ unknownFields = 'refuse', expectedType }: ValidationPipeOptions = {}): ValidationPipe {
   return new ValidationPipe({
+    ...(expectedType === undefined ? {} : { expectedType }),
     whitelist: true,
-    forbidNonWhitelisted: true,
+    forbidNonWhitelisted: unknownFields === 'refuse',
     transform: true,
     stopAtFirstError: true,
     exceptionFactory: (errors) => {

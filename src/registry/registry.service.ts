@@ -1,6 +1,6 @@
 // What exists: base models, repositories and their versions. The only writer of these rows.
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { DataSource, In } from 'typeorm';
 import { errorsOf } from '../http/braid-error.js';
 import { createRowId, type Digest, digestOf, type RepoName, type Version, type VersionedName } from '../ids/ids.js';
 import { AdapterVersion } from './adapter-version.entity.js';
@@ -55,6 +55,12 @@ export interface RepositoryListing {
   readonly limit: number;
   /** Names up to and including this one are left out. */
   readonly after?: string | undefined;
+}
+
+/** A repository and the version that its bare name means. */
+export interface LatestVersion {
+  readonly repository: Repository;
+  readonly version: Version;
 }
 
 // How many names are looked through for one that a mistyped name may have meant.
@@ -234,6 +240,26 @@ export class RegistryService {
     if (listing.baseModel !== undefined) query.andWhere('baseModel.name = :baseModel', { baseModel: listing.baseModel });
     if (listing.after !== undefined) query.andWhere('repository.fullName > :after COLLATE "C"', { after: listing.after });
     return query.getMany();
+  }
+
+  /** Repositories with their base models and the version that the bare name means, by full name. */
+  async listLatestVersions(listing: RepositoryListing): Promise<LatestVersion[]> {
+    const repositories = await this.listRepositories(listing);
+    const ids = repositories.map(({ id }) => id);
+    const rows: Pick<AdapterVersion, 'repositoryId' | 'version'>[] = [];
+    for (const entity of [AdapterVersion, CompositionVersion]) {
+      rows.push(
+        ...(await this.dataSource.manager.find<AdapterVersion | CompositionVersion>(entity, {
+          select: { repositoryId: true, version: true },
+          where: { repositoryId: In(ids), isLatest: true },
+        })),
+      );
+    }
+    const latest = new Map(rows.map(({ repositoryId, version }) => [repositoryId, version]));
+    return repositories.flatMap((repository) => {
+      const version = latest.get(repository.id);
+      return version === undefined ? [] : [{ repository, version }];
+    });
   }
 
   /** Every version with this content, newest first, with repository and base model. */

@@ -1,0 +1,29 @@
+// Errors on the routes below /v1, in the shape that OpenAI's clients read.
+import { type BraidError } from './braid-error.js';
+
+export interface OpenAiErrorBody {
+  readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string };
+}
+
+/** Whether the path belongs to the OpenAI-compatible routes. */
+export function isOpenAiPath(path: string): boolean {
+  return path === '/v1' || path.startsWith('/v1/');
+}
+
+function typeOf(status: number): string {
+  if (status === 429) return 'rate_limit_error';
+  return status < 500 ? 'invalid_request_error' : 'server_error';
+}
+
+/** `param` is the field that the error names; `code` is Braid's own, in OpenAI's lower case. */
+export function openAiErrorBody(error: BraidError): OpenAiErrorBody {
+  const field = error.fields['field'];
+  return {
+    error: {
+      message: error.message,
+      type: typeOf(error.status),
+      param: typeof field === 'string' && field !== '' ? field : null,
+      code: error.code.toLowerCase(),
+    },
+  };
+}
