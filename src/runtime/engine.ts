@@ -91,3 +91,6 @@ export interface Engines {
   /** @throws BraidError when the model is gone or cannot be loaded */
   get(baseModelDigest: Digest): Promise<Engine>;
 }
+
+/** Nest injection token of the Engines, exported by RuntimeModule. */
+export const ENGINES = Symbol('ENGINES');
