@@ -26,7 +26,9 @@ export class InvalidIdError extends Error {
 
 // The Hub's rule: letters, digits, '-', '_', '.'; no leading or trailing '-' or '.', no '--' or '..'; at most 96 characters a part.
 const NAME_PART = /^(?!.*(?:--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?$/;
-const SEMVER = /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(?:-[0-9A-Za-z-]{1,32}(?:\.[0-9A-Za-z-]{1,32}){0,7})?$/;
+// Numeric identifiers have no leading zeros (semver 9), so that versions that are equal in order are equal in text.
+const PRE_RELEASE = '(?!0\\d+(?:\\.|$))[0-9A-Za-z-]{1,32}';
+const SEMVER = new RegExp(`^(?:0|[1-9]\\d{0,8})(?:\\.(?:0|[1-9]\\d{0,8})){2}(?:-${PRE_RELEASE}(?:\\.${PRE_RELEASE}){0,7})?$`);
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -115,7 +117,8 @@ function comparePreReleases(a: readonly string[], b: readonly string[]): number 
     if (x === y) continue;
     const xNumeric = /^\d+$/.test(x);
     const yNumeric = /^\d+$/.test(y);
-    if (xNumeric && yNumeric) return Number(x) - Number(y);
+    // Up to 32 digits are more than a number holds exactly; without leading zeros the longer one is the greater.
+    if (xNumeric && yNumeric) return x.length - y.length || (x < y ? -1 : 1);
     if (xNumeric !== yNumeric) return xNumeric ? -1 : 1;
     return x < y ? -1 : 1;
   }

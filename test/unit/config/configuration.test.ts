@@ -1,0 +1,96 @@
+// The configuration: defaults, every rule, and that neither secrets nor refused values leak into errors.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { describe, it } from 'node:test';
+import { ConfigurationError, parseConfiguration } from '#src/config/configuration.js';
+import { renderEnvExample } from '#src/config/env-example.js';
+import { type Setting, settings } from '#src/config/settings.js';
+
+const s3 = { S3_ENDPOINT: 'http://127.0.0.1:9000', S3_ACCESS_KEY: 'key', S3_SECRET_KEY: 'secret' };
+
+describe('parseConfiguration', () => {
+  it('needs nothing', () => {
+    assert.deepEqual(parseConfiguration({}), {
+      dataDir: './data',
+      host: '127.0.0.1',
+      port: 8400,
+      provider: 'cpu',
+      threads: availableParallelism(),
+      maxBatchRows: 16,
+      maxQueue: 256,
+      adapterMemoryBytes: 1024 * 1024 * 1024,
+      logLevel: 'info',
+      maxUploadBytes: 1024 * 1024 * 1024,
+    });
+  });
+  it('takes empty variables as unset and ignores others', () => {
+    assert.deepEqual(parseConfiguration({ BRAID_PORT: '', DATABASE_URL: '', S3_ENDPOINT: '', PATH: '/bin' }), parseConfiguration({}));
+  });
+  it('reads an S3 server with the port of its scheme', () => {
+    assert.deepEqual(parseConfiguration(s3).s3, {
+      endPoint: '127.0.0.1',
+      port: 9000,
+      useSsl: false,
+      region: 'us-east-1',
+      bucket: 'braid',
+      accessKey: 'key',
+      secretKey: 'secret',
+    });
+    assert.equal(parseConfiguration({ ...s3, S3_ENDPOINT: 'https://s3.example.org' }).s3?.port, 443);
+    assert.equal(parseConfiguration({ ...s3, S3_ENDPOINT: 'http://[::1]' }).s3?.endPoint, '::1');
+  });
+  it('is frozen through and through', () => {
+    const configuration = parseConfiguration(s3);
+    assert.ok(Object.isFrozen(configuration) && Object.isFrozen(configuration.s3));
+  });
+  it('turns mebibytes into bytes', () => assert.equal(parseConfiguration({ BRAID_MAX_UPLOAD_MB: '3' }).maxUploadBytes, 3 * 1048576));
+
+  const refused: readonly [string, string][] = [
+    ['BRAID_PORT', '65536'],
+    ['BRAID_PORT', '-1'],
+    ['BRAID_PORT', '80x'],
+    ['BRAID_PUBLIC_URL', 'ftp://braid.example.org'],
+    ['DATABASE_URL', 'mysql://someone:hunter2@example.org/db'],
+    ['DATABASE_URL', 'not-a-url-hunter2'],
+    ['S3_ENDPOINT', '127.0.0.1-9000'],
+    ['S3_ENDPOINT', 'http://user:hunter2@127.0.0.1:9000'],
+    ['S3_ENDPOINT', 'http://127.0.0.1:9000/path'],
+    ['S3_BUCKET', 'No_Bucket'],
+    ['BRAID_PROVIDER', 'quantum'],
+    ['BRAID_THREADS', '-4'],
+    ['BRAID_MAX_BATCH_ROWS', '1.5'],
+    ['BRAID_MAX_QUEUE', '9999999'],
+    ['BRAID_ADAPTER_MEMORY_MB', '99999999'],
+    ['BRAID_LOG_LEVEL', 'loud'],
+    ['BRAID_MAX_UPLOAD_MB', '0x10'],
+  ];
+  for (const [variable, value] of refused) {
+    it(`refuses ${variable}=${value}, naming the variable and not the value`, () => {
+      assert.throws(
+        () => parseConfiguration({ ...s3, [variable]: value }),
+        (error) => error instanceof ConfigurationError && error.message.startsWith(`${variable} must`) && !error.message.includes(value),
+      );
+    });
+  }
+  it('asks for both keys of an S3 server', () => {
+    assert.throws(
+      () => parseConfiguration({ ...s3, S3_SECRET_KEY: '' }),
+      /^ConfigurationError: S3_SECRET_KEY must be set when S3_ENDPOINT is$/,
+    );
+    assert.throws(() => parseConfiguration({ ...s3, S3_ACCESS_KEY: undefined }), /^ConfigurationError: S3_ACCESS_KEY must be set/);
+  });
+});
+
+describe('.env.example', () => {
+  const path = new URL('../../../../.env.example', import.meta.url);
+  it('is what the settings say: `npm run env-example` renews it', () => assert.equal(readFileSync(path, 'utf8'), renderEnvExample()));
+  it('holds every variable once, and nothing but defaults', () => {
+    const assigned = [...renderEnvExample().matchAll(/^#([A-Z0-9_]+)=(.*)$/gm)].map(([, variable, value]) => [variable, value]);
+    const expected = Object.values<Setting<unknown>>(settings).map((setting) => [
+      setting.variable,
+      setting.defaultNote === undefined ? (setting.default ?? '') : '',
+    ]);
+    assert.deepEqual(assigned, expected);
+  });
+});
