@@ -29,7 +29,7 @@ export class CreateRegistry1764000000000 implements MigrationInterface {
         id uuid CONSTRAINT repositories_pk PRIMARY KEY,
         namespace text NOT NULL,
         name text NOT NULL,
-        full_name text GENERATED ALWAYS AS (namespace || '/' || name) STORED
+        full_name text GENERATED ALWAYS AS (namespace || '/' || name) STORED NOT NULL
           CONSTRAINT repositories_full_name_fk REFERENCES model_names (name),
         kind text NOT NULL CONSTRAINT repositories_kind_known CHECK (kind IN ('adapter', 'composition')),
         base_model_id uuid NOT NULL CONSTRAINT repositories_base_model_fk REFERENCES base_models (id),
