@@ -1,0 +1,13 @@
+// Base models: their routes, and the way to their files for whoever runs them.
+import { Module } from '@nestjs/common';
+import { RegistryModule } from '#src/registry/registry.module.js';
+import { BaseModelsController } from './base-models.controller.js';
+import { BaseModelsService } from './base-models.service.js';
+
+@Module({
+  imports: [RegistryModule],
+  controllers: [BaseModelsController],
+  providers: [BaseModelsService],
+  exports: [BaseModelsService],
+})
+export class BaseModelsModule {}

@@ -1,0 +1,68 @@
+// Everything that a program needs to know of a model directory, checked: configuration, and the place and shape of every tensor.
+import { isAbsolute, join, resolve } from 'node:path';
+import { buildStepProgram, ModelConfigError, ModelTensorError, parseLlamaConfig, type LlamaConfig } from '#kernels/models/llama.js';
+import { fail } from './base-models.errors.js';
+import { FileRefusedError, readSmallJson } from './read-small-file.js';
+import { readModelWeights, type ModelWeights } from './read-weights.js';
+
+/** Configurations take a few KB. */
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
+export interface LoadedBaseModel extends ModelWeights {
+  /** Absolute. */
+  readonly directory: string;
+  readonly config: LlamaConfig;
+  /** config.json as it is. */
+  readonly rawConfig: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads and checks a model directory; the weights' bytes are not read.
+ * @throws BraidError BASE_MODEL_DIRECTORY_INVALID, BASE_MODEL_CONFIG_INVALID, BASE_MODEL_UNSUPPORTED, BASE_MODEL_WEIGHTS_MISSING,
+ * BASE_MODEL_INDEX_INVALID, BASE_MODEL_TENSOR_INVALID, or of safetensors.errors.ts
+ */
+export async function loadBaseModelFiles(directory: string): Promise<LoadedBaseModel> {
+  if (!isAbsolute(directory)) throw fail('BASE_MODEL_DIRECTORY_INVALID', { directory, reason: 'the path is not absolute' });
+  const path = resolve(directory);
+  const rawConfig = await readConfig(path);
+  const config = parseConfig(rawConfig);
+  const weights = await readModelWeights(path);
+  assertTensors(config, weights);
+  return { ...weights, directory: path, config, rawConfig };
+}
+
+async function readConfig(directory: string): Promise<Readonly<Record<string, unknown>>> {
+  let json: unknown;
+  try {
+    json = await readSmallJson(join(directory, 'config.json'), MAX_CONFIG_BYTES);
+  } catch (error) {
+    if (!(error instanceof FileRefusedError)) throw error;
+    throw fail('BASE_MODEL_CONFIG_INVALID', { directory, reason: error.message }, error);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw fail('BASE_MODEL_CONFIG_INVALID', { directory, reason: 'it is not an object' });
+  }
+  return json as Readonly<Record<string, unknown>>;
+}
+
+function parseConfig(json: unknown): LlamaConfig {
+  try {
+    return parseLlamaConfig(json);
+  } catch (error) {
+    if (!(error instanceof ModelConfigError)) throw error;
+    throw fail('BASE_MODEL_UNSUPPORTED', { field: error.field, reason: error.message }, error);
+  }
+}
+
+/** Builds the model's program for one position and throws it away: the builder itself knows best which tensors it reads, and their shapes. */
+function assertTensors(config: LlamaConfig, { tensors, otherDTypes }: ModelWeights): void {
+  try {
+    buildStepProgram({ config, tensors, mode: 'base', classes: [], provider: 'cpu', contextLength: 1 });
+  } catch (error) {
+    if (!(error instanceof ModelTensorError)) throw error;
+    const dtype = otherDTypes.get(error.tensor);
+    const reason =
+      dtype === undefined ? error.message : `tensor ${error.tensor} has dtype ${dtype}; weights of F32, F16 and BF16 can be served`;
+    throw fail('BASE_MODEL_TENSOR_INVALID', { tensor: error.tensor, reason }, error);
+  }
+}
