@@ -1,0 +1,68 @@
+// The body of POST /v1/chat/completions.
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Allow, IsBoolean, IsInt, IsObject, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
+
+export class ChatRequestDto extends GenerationFieldsDto {
+  @ApiProperty({
+    type: 'array',
+    items: {
+      type: 'object',
+      required: ['role', 'content'],
+      properties: {
+        role: { type: 'string', enum: ['system', 'developer', 'user', 'assistant'] },
+        content: { oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'object' } }] },
+      },
+    },
+    example: [{ role: 'user', content: 'Hello!' }],
+  })
+  // Checked by parseChatMessages, which names the place inside.
+  @Allow()
+  messages: unknown;
+
+  @ApiPropertyOptional({ description: 'Tokens to generate. Default: as many as fit the context', minimum: 1 })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  max_completion_tokens?: number | null;
+
+  @ApiPropertyOptional({ deprecated: true, description: 'The former name of max_completion_tokens', minimum: 1 })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  max_tokens?: number | null;
+
+  @ApiPropertyOptional({ default: false, description: 'Return log-probabilities' })
+  @IsOptional()
+  @IsBoolean()
+  logprobs?: boolean | null;
+
+  @ApiPropertyOptional({ minimum: 0, maximum: 20, description: 'With logprobs: how many of the most likely tokens to list at each place' })
+  @IsOptional()
+  @IsInt()
+  @Min(0)
+  @Max(20)
+  top_logprobs?: number | null;
+
+  @ApiPropertyOptional({ default: true, description: "Open the assistant's turn at the end of the prompt" })
+  @IsOptional()
+  @IsBoolean()
+  add_generation_prompt?: boolean | null;
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: true,
+    description: "Further variables of the model's chat template, e.g. enable_thinking",
+  })
+  @IsOptional()
+  @IsObject()
+  chat_template_kwargs?: Record<string, unknown> | null;
+
+  @ApiPropertyOptional({ description: "Passed on to the model's chat template, if that reads it" })
+  @IsOptional()
+  @IsString()
+  @MaxLength(32)
+  reasoning_effort?: string | null;
+}

@@ -1,0 +1,167 @@
+// The fields that completions and chats share, checked; names and meanings are OpenAI's, further ones vLLM's.
+import { ApiPropertyOptional, ApiProperty } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
+  IsBoolean,
+  IsInt,
+  IsNumber,
+  IsOptional,
+  IsString,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+} from 'class-validator';
+import { IsStop } from '#src/serve/field-validators.js';
+
+const MAX_CHOICES = 128;
+const MAX_MIXTURE_PARTS = 64;
+/** The runtime's own bound; compositions use ±1.5. */
+const MAX_WEIGHT = 1e4;
+const MAX_STOP_TOKENS = 48;
+/** OpenAI's are integers of 64 bits. */
+const SEED_LIMIT = 2 ** 63;
+
+export class MixturePartDto {
+  @ApiProperty({ example: 'braid/reverse@1.0.0', description: 'An adapter of the base model: ns/name or ns/name@version' })
+  @IsString()
+  @MaxLength(256)
+  adapter: string;
+
+  @ApiProperty({ example: 0.5, description: 'wᵢ in W₀ + Σ wᵢ·ΔWᵢ' })
+  @IsNumber({ allowNaN: false, allowInfinity: false })
+  @Min(-MAX_WEIGHT)
+  @Max(MAX_WEIGHT)
+  weight: number;
+}
+
+export class StreamOptionsDto {
+  @ApiPropertyOptional({ description: 'Send one more chunk with the usage of the whole request' })
+  @IsOptional()
+  @IsBoolean()
+  include_usage?: boolean | null;
+
+  @ApiPropertyOptional({ description: 'Send the usage so far with every chunk' })
+  @IsOptional()
+  @IsBoolean()
+  continuous_usage_stats?: boolean | null;
+}
+
+export class GenerationFieldsDto {
+  @ApiProperty({ example: 'braid/words', description: 'A base model, ns/adapter[@version] or ns/composition[@version]' })
+  @IsString()
+  @MaxLength(256)
+  model: string;
+
+  @ApiPropertyOptional({ type: [MixturePartDto], description: 'Adapters to put on the base model named by model, for this request alone' })
+  @IsOptional()
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(MAX_MIXTURE_PARTS)
+  @ValidateNested({ each: true })
+  @Type(() => MixturePartDto)
+  mixture?: MixturePartDto[] | null;
+
+  @ApiPropertyOptional({ default: 1, minimum: 1, maximum: MAX_CHOICES, description: 'Answers per prompt' })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(MAX_CHOICES)
+  n?: number | null;
+
+  @ApiPropertyOptional({ default: 1, minimum: 0, maximum: 100, description: '0 is greedy' })
+  @IsOptional()
+  @IsNumber({ allowNaN: false, allowInfinity: false })
+  @Min(0)
+  @Max(100)
+  temperature?: number | null;
+
+  @ApiPropertyOptional({
+    default: 1,
+    minimum: 0,
+    maximum: 1,
+    description: 'Sample from the most likely tokens that together have this probability; above 0',
+  })
+  @IsOptional()
+  @IsNumber({ allowNaN: false, allowInfinity: false })
+  @Min(Number.MIN_VALUE, { message: 'top_p must be above 0 and at most 1' })
+  @Max(1)
+  top_p?: number | null;
+
+  @ApiPropertyOptional({ default: 0, description: 'Sample from this many of the most likely tokens; 0 or -1: from all' })
+  @IsOptional()
+  @IsInt()
+  @Min(-1)
+  @Max(Number.MAX_SAFE_INTEGER)
+  top_k?: number | null;
+
+  @ApiPropertyOptional({ type: 'integer', description: 'The same seed gives the same answer, in any batch' })
+  @IsOptional()
+  @IsInt()
+  @Min(-SEED_LIMIT)
+  @Max(SEED_LIMIT)
+  seed?: number | null;
+
+  @ApiPropertyOptional({
+    oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
+    description: 'Up to 16 texts that end the answer and are not part of it',
+  })
+  @IsOptional()
+  @IsStop()
+  stop?: string | string[] | null;
+
+  @ApiPropertyOptional({ type: [Number], description: 'Tokens that end the answer, beside the end-of-sequence tokens' })
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(MAX_STOP_TOKENS)
+  @IsInt({ each: true })
+  @Min(0, { each: true })
+  stop_token_ids?: number[] | null;
+
+  @ApiPropertyOptional({ default: false, description: 'Keep the stop text in the answer' })
+  @IsOptional()
+  @IsBoolean()
+  include_stop_str_in_output?: boolean | null;
+
+  @ApiPropertyOptional({ default: false, description: 'Go on after an end-of-sequence token' })
+  @IsOptional()
+  @IsBoolean()
+  ignore_eos?: boolean | null;
+
+  @ApiPropertyOptional({ default: true, description: 'Leave special tokens out of the text' })
+  @IsOptional()
+  @IsBoolean()
+  skip_special_tokens?: boolean | null;
+
+  @ApiPropertyOptional({
+    description:
+      'Let the tokenizer add its own special tokens to the prompt. Default: true for completions, false for chats, whose template writes them',
+  })
+  @IsOptional()
+  @IsBoolean()
+  add_special_tokens?: boolean | null;
+
+  @ApiPropertyOptional({ default: false, description: 'Server-sent events instead of one JSON object' })
+  @IsOptional()
+  @IsBoolean()
+  stream?: boolean | null;
+
+  @ApiPropertyOptional({ type: StreamOptionsDto })
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => StreamOptionsDto)
+  stream_options?: StreamOptionsDto | null;
+
+  @ApiPropertyOptional({ default: false, description: 'Write tokens in log-probabilities as token_id:ID' })
+  @IsOptional()
+  @IsBoolean()
+  return_tokens_as_token_ids?: boolean | null;
+
+  @ApiPropertyOptional({ default: false, description: "Return token ids beside the text: the prompt's and the answer's" })
+  @IsOptional()
+  @IsBoolean()
+  return_token_ids?: boolean | null;
+}

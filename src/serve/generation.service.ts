@@ -1,0 +1,95 @@
+// Answers completion and chat requests: what the name means, the model's engine and tokenizer, a plan, its run, the answer's shape.
+import { createHash, randomUUID } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { type Engine, ENGINES, type Engines } from '#src/runtime/engine.js';
+import { type AnswerHead, type AnswerWriter, type StreamUsage, writeChunks, writeWhole } from '#src/serve/answer-writer.js';
+import { createChatWriter } from '#src/serve/chat-answer.js';
+import type { ChatRequestDto } from '#src/serve/chat-request.dto.js';
+import { createCompletionWriter } from '#src/serve/completion-answer.js';
+import type { CompletionRequestDto } from '#src/serve/completion-request.dto.js';
+import type { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
+import type { TokenWriter } from '#src/serve/logprobs.js';
+import { type GenerationPlan, planChat, planCompletion } from '#src/serve/plan-generation.js';
+import { runPlan } from '#src/serve/run-plan.js';
+import { type ServedModel, ServedModelsService } from '#src/serve/served-models.service.js';
+import type { Usage } from '#src/serve/usage.js';
+import type { TextCodec } from '#src/tokenizer/text-codec.js';
+import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
+
+/** A whole answer, or its chunks as they come. */
+export type Answer = { readonly body: object } | { readonly chunks: AsyncGenerator<object, void, undefined> };
+
+/** What a request needs once its model is known. */
+interface Ground {
+  readonly served: ServedModel;
+  readonly engine: Engine;
+  readonly codec: TextCodec;
+}
+
+@Injectable()
+export class GenerationService {
+  constructor(
+    private readonly models: ServedModelsService,
+    private readonly tokenizers: TokenizerService,
+    @Inject(ENGINES) private readonly engines: Engines,
+  ) {}
+
+  /** @param signal ends the work when the client leaves. @throws BraidError as the plan, the engine and the names of models do */
+  async complete(request: CompletionRequestDto, signal: AbortSignal): Promise<Answer> {
+    const ground = await this.prepare(request);
+    const plan = planCompletion(request, ground.codec, ground.engine);
+    const writer = createCompletionWriter(renderOptions(request, ground.codec, plan));
+    return this.answer(request, ground, plan, writer, { prefix: 'cmpl', signal });
+  }
+
+  /** @param signal ends the work when the client leaves. @throws BraidError as the plan, the engine and the names of models do */
+  async chat(request: ChatRequestDto, signal: AbortSignal): Promise<Answer> {
+    const ground = await this.prepare(request);
+    const plan = planChat(request, ground.codec, ground.engine);
+    const writer = createChatWriter(renderOptions(request, ground.codec, plan));
+    return this.answer(request, ground, plan, writer, { prefix: 'chatcmpl', signal });
+  }
+
+  private async prepare(request: GenerationFieldsDto): Promise<Ground> {
+    const served = await this.models.resolve(request.model, request.mixture);
+    const [engine, codec] = await Promise.all([this.engines.get(served.baseModel.digest), this.tokenizers.get(served.baseModel)]);
+    return { served, engine, codec };
+  }
+
+  private async answer<Body extends { usage?: Usage | null }>(
+    request: GenerationFieldsDto,
+    { served, engine, codec }: Ground,
+    plan: GenerationPlan,
+    writer: AnswerWriter<Body>,
+    { prefix, signal }: { readonly prefix: string; readonly signal: AbortSignal },
+  ): Promise<Answer> {
+    const head: AnswerHead = {
+      id: `${prefix}-${randomUUID().replaceAll('-', '')}`,
+      created: Math.floor(Date.now() / 1000),
+      model: request.model,
+      system_fingerprint: fingerprint(served),
+    };
+    const pieces = runPlan(engine, codec, plan, { mixture: served.mixture, signal });
+    if (!plan.isStream) return { body: await writeWhole(pieces, plan, head, writer) };
+    return { chunks: writeChunks(pieces, plan, head, writer, streamUsage(request)) };
+  }
+}
+
+function streamUsage({ stream_options: options }: GenerationFieldsDto): StreamUsage {
+  return { atEnd: options?.include_usage ?? false, continuously: options?.continuous_usage_stats ?? false };
+}
+
+function renderOptions(request: GenerationFieldsDto, codec: TextCodec, plan: GenerationPlan) {
+  const write: TokenWriter = {
+    text: request.return_tokens_as_token_ids === true ? (id) => `token_id:${id}` : (id) => codec.tokenText(id),
+    bytes: (id) => codec.tokenBytes(id),
+  };
+  return { write, hasLogprobs: plan.topLogprobs !== undefined, hasTokenIds: plan.returnsTokenIds };
+}
+
+/** Changes when the weights that answer change: another base, other adapters, other weights on them. */
+function fingerprint({ baseModel, mixture }: ServedModel): string {
+  const hash = createHash('sha256').update(baseModel.digest);
+  for (const { digest, weight } of mixture) hash.update(` ${digest} ${weight}`);
+  return `fp_${hash.digest('hex').slice(0, 12)}`;
+}

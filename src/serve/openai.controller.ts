@@ -1,0 +1,58 @@
+// The OpenAI-compatible routes.
+import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { ApiBody, ApiOperation, ApiParam, ApiProduces, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { ChatRequestDto } from '#src/serve/chat-request.dto.js';
+import { CompletionRequestDto } from '#src/serve/completion-request.dto.js';
+import { GenerationService } from '#src/serve/generation.service.js';
+import type { ModelCard, ModelList } from '#src/serve/model-card.js';
+import { OpenAiBodyPipe } from '#src/serve/openai-body.pipe.js';
+import { clientSignal, sendAnswer } from '#src/serve/send-answer.js';
+import { ServedModelsService } from '#src/serve/served-models.service.js';
+
+// Bodies are declared as mapped types, which leave no class for the application's validation pipe: that would refuse the fields that
+// OpenAI's clients send beside those known here. OpenAiBodyPipe checks them instead.
+@ApiTags('openai')
+@Controller('v1')
+export class OpenAiController {
+  constructor(
+    private readonly models: ServedModelsService,
+    private readonly generation: GenerationService,
+  ) {}
+
+  @Get('models')
+  @ApiOperation({ summary: 'Every base model, adapter and composition that can be named as model' })
+  listModels(): Promise<ModelList> {
+    return this.models.list();
+  }
+
+  @Get('models/*id')
+  @ApiOperation({ summary: 'One model: ns/name or ns/name@version' })
+  @ApiParam({ name: 'id', example: 'braid/words' })
+  getModel(@Param('id') id: string | string[]): Promise<ModelCard> {
+    return this.models.get(Array.isArray(id) ? id.join('/') : id);
+  }
+
+  @Post('completions')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Continue, or with echo and max_tokens 0 score, texts or token lists' })
+  @ApiBody({ type: CompletionRequestDto })
+  @ApiProduces('application/json', 'text/event-stream')
+  async complete(
+    @Body(new OpenAiBodyPipe(CompletionRequestDto, 'completion')) body: Readonly<CompletionRequestDto>,
+    @Res() response: Response,
+  ): Promise<void> {
+    const signal = clientSignal(response);
+    await sendAnswer(response, await this.generation.complete(body, signal), signal);
+  }
+
+  @Post('chat/completions')
+  @HttpCode(200)
+  @ApiOperation({ summary: "Answer a conversation, written by the model's chat template" })
+  @ApiBody({ type: ChatRequestDto })
+  @ApiProduces('application/json', 'text/event-stream')
+  async chat(@Body(new OpenAiBodyPipe(ChatRequestDto, 'chat')) body: Readonly<ChatRequestDto>, @Res() response: Response): Promise<void> {
+    const signal = clientSignal(response);
+    await sendAnswer(response, await this.generation.chat(body, signal), signal);
+  }
+}

@@ -1,0 +1,218 @@
+// From a checked request to the rows that the engine generates: tokens, limits, sampling, stops. Pure; reads the codec and the model's limits.
+import { randomInt } from 'node:crypto';
+import type { Sampling } from '#src/runtime/engine.js';
+import { countCodePoints } from '#src/serve/answer.js';
+import type { ChatRequestDto } from '#src/serve/chat-request.dto.js';
+import { parseChatMessages } from '#src/serve/chat-messages.js';
+import type { CompletionRequestDto } from '#src/serve/completion-request.dto.js';
+import type { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
+import { findPrompts, type Prompt } from '#src/serve/prompt.js';
+import { failServe } from '#src/serve/serve.errors.js';
+import type { TextCodec } from '#src/tokenizer/text-codec.js';
+
+export interface ModelLimits {
+  readonly contextLength: number;
+  readonly vocabularySize: number;
+}
+
+/** An echoed prompt: its text, and where in it each of its tokens begins. */
+export interface Echo {
+  readonly text: string;
+  /** In code points, one per token; empty unless the tokens are scored. */
+  readonly offsets: readonly number[];
+  readonly isScored: boolean;
+}
+
+export interface PromptPlan {
+  readonly ids: readonly number[];
+  /** Present when the answer begins with the prompt. */
+  readonly echo?: Echo;
+  /** 0 only with an echo. */
+  readonly maxTokens: number;
+}
+
+export interface GenerationPlan {
+  readonly prompts: readonly PromptPlan[];
+  /** Answers per prompt; answer i of prompt p has index p·n + i. */
+  readonly n: number;
+  readonly sampling: Omit<Sampling, 'seed'>;
+  /** One per answer of a prompt. */
+  readonly seeds: readonly number[];
+  /** Every token that ends an answer. */
+  readonly stopTokens: readonly number[];
+  /** Those that the request named. */
+  readonly namedStopTokens: ReadonlySet<number>;
+  readonly stopStrings: readonly string[];
+  readonly includeStop: boolean;
+  readonly skipSpecialTokens: boolean;
+  /** How many of the most likely tokens to report; undefined: no log-probabilities at all. */
+  readonly topLogprobs: number | undefined;
+  readonly returnsTokenIds: boolean;
+  readonly isStream: boolean;
+}
+
+/** vLLM's default, which is OpenAI's. */
+const DEFAULT_COMPLETION_TOKENS = 16;
+/** Answers of one request; more belong into several requests, of which each can fail alone. */
+const MAX_ANSWERS = 4096;
+
+/** @throws BraidError INVALID_VALUE, CONTEXT_LENGTH_EXCEEDED */
+export function planCompletion(request: CompletionRequestDto, codec: TextCodec, limits: ModelLimits): GenerationPlan {
+  const prompts = findPrompts(request.prompt) ?? [];
+  const echo = request.echo ?? false;
+  const topLogprobs = request.logprobs ?? undefined;
+  if (request.max_tokens === 0 && !echo) {
+    throw failServe('INVALID_VALUE', { field: 'max_tokens', rule: 'must be at least 1; 0 scores a given text and needs echo: true' });
+  }
+  return {
+    ...planAnswers(request, codec, limits, prompts.length),
+    topLogprobs,
+    prompts: prompts.map((prompt, i) => {
+      const field = prompts.length === 1 ? 'prompt' : `prompt[${i}]`;
+      const addSpecialTokens = request.add_special_tokens ?? true;
+      const ids = encodePrompt(prompt, codec, limits, { field, addSpecialTokens });
+      return {
+        ids,
+        ...(echo ? { echo: planEcho(prompt, ids, codec, { isScored: topLogprobs !== undefined, addSpecialTokens }) } : {}),
+        maxTokens: planMaxTokens(ids.length, request.max_tokens ?? undefined, DEFAULT_COMPLETION_TOKENS, limits, field),
+      };
+    }),
+  };
+}
+
+/** @throws BraidError INVALID_VALUE, UNSUPPORTED_PARAMETER, CONTEXT_LENGTH_EXCEEDED, CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED */
+export function planChat(request: ChatRequestDto, codec: TextCodec, limits: ModelLimits): GenerationPlan {
+  const wantsLogprobs = request.logprobs ?? false;
+  const topLogprobs = request.top_logprobs ?? 0;
+  if (topLogprobs > 0 && !wantsLogprobs) throw failServe('INVALID_VALUE', { field: 'top_logprobs', rule: 'needs logprobs: true' });
+  const text = codec.applyChatTemplate(parseChatMessages(request.messages), {
+    addGenerationPrompt: request.add_generation_prompt ?? true,
+    variables: {
+      ...(typeof request.reasoning_effort === 'string' ? { reasoning_effort: request.reasoning_effort } : {}),
+      ...request.chat_template_kwargs,
+    },
+  });
+  const ids = encodePrompt({ text }, codec, limits, { field: 'messages', addSpecialTokens: request.add_special_tokens ?? false });
+  const maxTokens = planMaxTokens(
+    ids.length,
+    request.max_completion_tokens ?? request.max_tokens ?? undefined,
+    limits.contextLength,
+    limits,
+    'messages',
+  );
+  return {
+    ...planAnswers(request, codec, limits, 1),
+    topLogprobs: wantsLogprobs ? topLogprobs : undefined,
+    prompts: [{ ids, maxTokens }],
+  };
+}
+
+function planAnswers(
+  request: GenerationFieldsDto,
+  codec: TextCodec,
+  limits: ModelLimits,
+  promptCount: number,
+): Omit<GenerationPlan, 'prompts' | 'topLogprobs'> {
+  const n = request.n ?? 1;
+  if (n * promptCount > MAX_ANSWERS)
+    throw failServe('INVALID_VALUE', {
+      field: 'n',
+      rule: `times the number of prompts must be at most ${MAX_ANSWERS}, found ${n * promptCount}`,
+    });
+  if (request.stream_options !== undefined && request.stream_options !== null && request.stream !== true) {
+    throw failServe('INVALID_VALUE', { field: 'stream_options', rule: 'needs stream: true' });
+  }
+  const named = request.stop_token_ids ?? [];
+  assertTokens(named, limits, 'stop_token_ids');
+  const topK = request.top_k ?? 0;
+  const stop = request.stop ?? [];
+  return {
+    n,
+    sampling: { temperature: request.temperature ?? 1, topK: topK === -1 ? 0 : topK, topP: request.top_p ?? 1 },
+    seeds: planSeeds(request.seed ?? undefined, n),
+    // A tokenizer may name end tokens beyond the model's vocabulary; those never come.
+    stopTokens: [...new Set([...(request.ignore_eos === true ? [] : codec.eosTokenIds), ...named])].filter(
+      (id) => id < limits.vocabularySize,
+    ),
+    namedStopTokens: new Set(named),
+    stopStrings: typeof stop === 'string' ? [stop] : stop,
+    includeStop: request.include_stop_str_in_output ?? false,
+    skipSpecialTokens: request.skip_special_tokens ?? true,
+    returnsTokenIds: request.return_token_ids ?? false,
+    isStream: request.stream ?? false,
+  };
+}
+
+/** Answer i has seed + i, as in vLLM; without a seed every answer has one of its own. */
+function planSeeds(seed: number | undefined, n: number): number[] {
+  if (seed === undefined) return Array.from({ length: n }, () => randomInt(2 ** 47));
+  // OpenAI's seeds have 64 bits, JSON's exact integers 53: larger ones are folded.
+  const first = seed % 2 ** 52;
+  return Array.from({ length: n }, (_, i) => first + i);
+}
+
+function encodePrompt(
+  prompt: Prompt,
+  codec: TextCodec,
+  limits: ModelLimits,
+  how: { readonly field: string; readonly addSpecialTokens: boolean },
+): readonly number[] {
+  if ('ids' in prompt) {
+    if (prompt.ids.length === 0) throw failServe('INVALID_VALUE', { field: how.field, rule: 'has no tokens; give at least one' });
+    assertTokens(prompt.ids, limits, how.field);
+    return prompt.ids;
+  }
+  // Refused before it is encoded, since encoding is what a long text would make costly.
+  const leastTokens = Math.floor(prompt.text.length / codec.longestTokenLength);
+  if (leastTokens > limits.contextLength)
+    throw failServe('CONTEXT_LENGTH_EXCEEDED', {
+      field: how.field,
+      limit: limits.contextLength,
+      prompt: `at least ${leastTokens}`,
+      answer: 1,
+    });
+  const ids = codec.encode(prompt.text, { addSpecialTokens: how.addSpecialTokens });
+  if (ids.length === 0) throw failServe('INVALID_VALUE', { field: how.field, rule: 'has no tokens for this model; give at least one' });
+  return ids;
+}
+
+function assertTokens(ids: readonly number[], { vocabularySize }: ModelLimits, field: string): void {
+  const unknown = ids.find((id) => id >= vocabularySize);
+  if (unknown !== undefined)
+    throw failServe('INVALID_VALUE', { field, rule: `must hold tokens of the model, 0 to ${vocabularySize - 1}; found ${unknown}` });
+}
+
+function planEcho(
+  prompt: Prompt,
+  ids: readonly number[],
+  codec: TextCodec,
+  how: { readonly isScored: boolean; readonly addSpecialTokens: boolean },
+): Echo {
+  const text = 'text' in prompt ? prompt.text : codec.decode(ids, { skipSpecialTokens: false });
+  if (!how.isScored) return { text, offsets: [], isScored: false };
+  // Special tokens that the tokenizer put before a text are not part of it, so they take no place in it.
+  const ownTokens = 'text' in prompt && how.addSpecialTokens ? codec.encode(prompt.text, { addSpecialTokens: false }).length : ids.length;
+  const added = Math.max(0, ids.length - ownTokens);
+  const decoder = codec.createStreamDecoder({ skipSpecialTokens: false });
+  let offset = 0;
+  const offsets = ids.map((id, i) => {
+    const start = offset;
+    if (i >= added) offset += countCodePoints(decoder.push(id));
+    return start;
+  });
+  const end = countCodePoints(text);
+  return { text, offsets: offsets.map((start) => Math.min(start, end)), isScored: true };
+}
+
+/** The tokens to generate: as asked, or by default as many as `defaultTokens` and the context allow. */
+function planMaxTokens(
+  prompt: number,
+  asked: number | undefined,
+  defaultTokens: number,
+  { contextLength }: ModelLimits,
+  field: string,
+): number {
+  const answer = asked ?? Math.max(1, Math.min(defaultTokens, contextLength - prompt));
+  if (prompt + answer > contextLength) throw failServe('CONTEXT_LENGTH_EXCEEDED', { field, limit: contextLength, prompt, answer });
+  return answer;
+}

@@ -1,0 +1,120 @@
+// Runs a plan on an engine: every answer a row of its own, side by side, pieces in order of arrival.
+import type { Engine, Mixture, ScoreResult, ScoreRow } from '#src/runtime/engine.js';
+import { type AnswerPiece, countCodePoints, readAnswer, type ScoredToken } from '#src/serve/answer.js';
+import { mergeStreams } from '#src/serve/merge-streams.js';
+import type { GenerationPlan, PromptPlan } from '#src/serve/plan-generation.js';
+import type { TextCodec } from '#src/tokenizer/text-codec.js';
+
+export interface IndexedPiece {
+  /** Index of the answer among the request's choices. */
+  readonly index: number;
+  readonly prompt: PromptPlan;
+  readonly piece: AnswerPiece;
+}
+
+export interface RunOptions {
+  readonly mixture: Mixture;
+  /** Ends the run when the client leaves. */
+  readonly signal: AbortSignal;
+}
+
+/** Answers of one request that run at a time: more would let one request fill the queue that all share. */
+const ROWS_AT_A_TIME = 32;
+
+/** Ends with the first error of any answer; the engine's work for the others is cancelled then, and also when the reader stops early. */
+export async function* runPlan(
+  engine: Engine,
+  codec: TextCodec,
+  plan: GenerationPlan,
+  { mixture, signal }: RunOptions,
+): AsyncGenerator<IndexedPiece, void, undefined> {
+  const cancellation = new AbortController();
+  const cancelled = AbortSignal.any([signal, cancellation.signal]);
+  try {
+    const scores = scorePrompts(engine, plan, mixture, cancelled);
+    // Whoever awaits an echo's score gets its error; when no answer comes to that, nobody does.
+    scores.catch(() => undefined);
+    const rows = plan.prompts.flatMap((prompt, p) =>
+      plan.seeds.map(
+        (seed, i) => () =>
+          runRow({ engine, codec, plan, mixture, signal: cancelled, scores }, { prompt, promptIndex: p, seed, index: p * plan.n + i }),
+      ),
+    );
+    yield* mergeStreams(rows, ROWS_AT_A_TIME);
+  } finally {
+    cancellation.abort();
+  }
+}
+
+interface Run extends RunOptions {
+  readonly engine: Engine;
+  readonly codec: TextCodec;
+  readonly plan: GenerationPlan;
+  /** One per prompt; undefined where it is not scored or has but one token. */
+  readonly scores: Promise<readonly (ScoreResult | undefined)[]>;
+}
+
+interface Row {
+  readonly prompt: PromptPlan;
+  readonly promptIndex: number;
+  readonly seed: number;
+  readonly index: number;
+}
+
+async function* runRow(run: Run, row: Row): AsyncGenerator<IndexedPiece, void, undefined> {
+  const { plan, codec, engine } = run;
+  const { prompt, index } = row;
+  const { echo } = prompt;
+  if (echo !== undefined) {
+    const tokens = echo.isScored ? scoredPrompt(prompt.ids, echo.offsets, (await run.scores)[row.promptIndex]) : [];
+    const finish = prompt.maxTokens === 0 ? { finish: { reason: 'length', stopReason: null } as const } : {};
+    yield { index, prompt, piece: { text: echo.text, tokens, generatedTokens: 0, ...finish } };
+    if (prompt.maxTokens === 0) return;
+  }
+  const tokens = engine.generate({
+    ids: prompt.ids,
+    mixture: run.mixture,
+    maxTokens: prompt.maxTokens,
+    stopTokens: plan.stopTokens,
+    sampling: { ...plan.sampling, seed: row.seed },
+    topLogprobs: plan.topLogprobs ?? 0,
+    stream: plan.isStream,
+    signal: run.signal,
+  });
+  const decoder = codec.createStreamDecoder({ skipSpecialTokens: plan.skipSpecialTokens, context: prompt.ids });
+  const answer = readAnswer(tokens, decoder, {
+    stopStrings: plan.stopStrings,
+    namedStopTokens: plan.namedStopTokens,
+    includeStop: plan.includeStop,
+    startOffset: echo === undefined ? 0 : countCodePoints(echo.text),
+  });
+  for await (const piece of answer) yield { index, prompt, piece };
+}
+
+/** One call for all prompts, so that the engine can batch them. */
+async function scorePrompts(
+  engine: Engine,
+  plan: GenerationPlan,
+  mixture: Mixture,
+  signal: AbortSignal,
+): Promise<(ScoreResult | undefined)[]> {
+  const results: (ScoreResult | undefined)[] = plan.prompts.map(() => undefined);
+  const places = plan.prompts.flatMap(({ ids, echo }, p) => (echo?.isScored === true && ids.length > 1 ? [p] : []));
+  const rows = places.map((p): ScoreRow => ({ ids: plan.prompts[p]?.ids ?? [], from: 1, mixture }));
+  if (rows.length === 0) return results;
+  const scores = await engine.score(rows, { topLogprobs: plan.topLogprobs ?? 0, signal });
+  for (const [i, p] of places.entries()) results[p] = scores[i];
+  return results;
+}
+
+function scoredPrompt(ids: readonly number[], offsets: readonly number[], score: ScoreResult | undefined): ScoredToken[] {
+  return ids.map((id, i) => {
+    const top = i === 0 ? undefined : score?.top[i - 1];
+    return {
+      id,
+      logprob: i === 0 ? null : (score?.logprobs[i - 1] ?? null),
+      offset: offsets[i] ?? 0,
+      ...(top === undefined ? {} : { top }),
+    };
+  });
+}

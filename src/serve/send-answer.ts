@@ -1,0 +1,67 @@
+// Writes an answer to its client: JSON, or server-sent events as OpenAI sends them, at the pace at which the client reads.
+import type { ServerResponse } from 'node:http';
+import { Logger } from '@nestjs/common';
+import type { Response } from 'express';
+import { openAiErrorBody } from '#src/http/openai-error.js';
+import { BraidError } from '#src/http/braid-error.js';
+import type { Answer } from '#src/serve/generation.service.js';
+
+const logger = new Logger('serve');
+
+/** A signal that fires when the client is gone before it has its whole answer. */
+export function clientSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.on('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+/**
+ * Sends the answer. A stream's head is sent with its first chunk, so an error before that still has its own status;
+ * a later one is an event of its own, which OpenAI's clients throw.
+ */
+export async function sendAnswer(response: Response, answer: Answer, signal: AbortSignal): Promise<void> {
+  if ('body' in answer) {
+    response.status(200).json(answer.body);
+    return;
+  }
+  const { chunks } = answer;
+  try {
+    let next = await chunks.next();
+    response
+      .status(200)
+      .set({ 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' });
+    response.flushHeaders();
+    try {
+      for (; next.done !== true; next = await chunks.next()) await writeEvent(response, JSON.stringify(next.value), signal);
+    } catch (error) {
+      // Nobody is left to tell.
+      if (signal.aborted) return;
+      await writeEvent(response, JSON.stringify(openAiErrorBody(visibleError(error))), signal);
+    }
+    await writeEvent(response, '[DONE]', signal);
+    response.end();
+  } finally {
+    await chunks.return();
+  }
+}
+
+function visibleError(error: unknown): BraidError {
+  if (error instanceof BraidError && error.status < 500) return error;
+  logger.error('a stream failed under way', { err: error });
+  if (error instanceof BraidError) return error;
+  return new BraidError('INTERNAL', { status: 500, message: 'The hub failed on this request; its log says why.' });
+}
+
+async function writeEvent(response: Response, data: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (response.write(`data: ${data}\n\n`)) return;
+  await new Promise<void>((resolve) => {
+    const proceed = () => {
+      response.off('drain', proceed).off('close', proceed);
+      resolve();
+    };
+    response.on('drain', proceed).on('close', proceed);
+  });
+}

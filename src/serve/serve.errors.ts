@@ -1,0 +1,41 @@
+// What the OpenAI-compatible routes refuse. In answers the codes appear in lower case, as OpenAI writes its own.
+import { errorsOf, type ErrorTable } from '#src/http/braid-error.js';
+
+export const serveErrors = {
+  MODEL_NOT_FOUND: {
+    status: 404,
+    message: '{reason} GET /v1/models lists what can be named: a base model, ns/adapter[@version] or ns/composition[@version].',
+    fields: ['field'],
+  },
+  INVALID_BODY: { status: 400, message: 'The body must be a JSON object sent as application/json; found {found}.' },
+  INVALID_VALUE: { status: 400, message: '{field} {rule}.', fields: ['field'] },
+  UNSUPPORTED_PARAMETER: {
+    status: 400,
+    message: '{field} is not supported here and would change the answer: leave it out{neutral}.',
+    fields: ['field'],
+  },
+  CONTEXT_LENGTH_EXCEEDED: {
+    status: 400,
+    message:
+      "This model's context has {limit} tokens; the request has {prompt} in {field} and asks for {answer} more. Shorten {field} or ask for fewer.",
+    fields: ['field'],
+  },
+  MIXTURE_NEEDS_BASE: {
+    status: 400,
+    message:
+      'With a mixture, model must be the base model alone, but {model} is {kind}: write model = {baseModel} and put the adapters into mixture.',
+    fields: ['field'],
+  },
+  MIXTURE_NOT_ADAPTER: {
+    status: 400,
+    message: '{field} must be an adapter (ns/name or ns/name@version), but {name} is {kind}.',
+    fields: ['field'],
+  },
+  MIXTURE_WRONG_BASE: {
+    status: 400,
+    message: '{field}: {name} was made for the base model {found}, not for {expected}.',
+    fields: ['field'],
+  },
+} as const satisfies ErrorTable;
+
+export const failServe = errorsOf(serveErrors);

@@ -1,0 +1,89 @@
+// Which names can be served, and what each of them means: a base model and a mixture of adapters on it.
+import { Injectable } from '@nestjs/common';
+import { BraidError } from '#src/http/braid-error.js';
+import { InvalidIdError, parseVersionedName } from '#src/ids/ids.js';
+import type { BaseModel } from '#src/registry/base-model.entity.js';
+import { RegistryService, type ResolvedModel } from '#src/registry/registry.service.js';
+import type { Mixture } from '#src/runtime/engine.js';
+import type { MixturePartDto } from '#src/serve/generation-fields.dto.js';
+import { baseModelCard, type ModelCard, type ModelList, repositoryCard, resolvedCard } from '#src/serve/model-card.js';
+import { failServe } from '#src/serve/serve.errors.js';
+
+/** What to compute for a request. */
+export interface ServedModel {
+  readonly baseModel: BaseModel;
+  /** Empty for the base alone. */
+  readonly mixture: Mixture;
+}
+
+const PAGE = 1000;
+const KIND_NAMES = { base: 'a base model', adapter: 'an adapter', composition: 'a composition' } as const;
+
+@Injectable()
+export class ServedModelsService {
+  constructor(private readonly registry: RegistryService) {}
+
+  /**
+   * What `model`, or the base `model` under an ad-hoc mixture, means.
+   * @throws BraidError MODEL_NOT_FOUND, MIXTURE_NEEDS_BASE, MIXTURE_NOT_ADAPTER, MIXTURE_WRONG_BASE
+   */
+  async resolve(model: string, mixture: readonly MixturePartDto[] | null | undefined): Promise<ServedModel> {
+    const resolved = await this.find(model, 'model');
+    if (mixture === undefined || mixture === null) return { baseModel: resolved.baseModel, mixture: mixtureOf(resolved) };
+    const { baseModel, kind } = resolved;
+    if (kind !== 'base')
+      throw failServe('MIXTURE_NEEDS_BASE', { field: 'model', model, kind: KIND_NAMES[kind], baseModel: baseModel.name });
+    return { baseModel, mixture: await Promise.all(mixture.map((part, i) => this.resolvePart(part, `mixture[${i}].adapter`, baseModel))) };
+  }
+
+  /** Every name that can be served: base models first, then adapters and compositions, each under its bare name. */
+  async list(): Promise<ModelList> {
+    const data = (await this.registry.listBaseModels()).map(baseModelCard);
+    let after: string | undefined;
+    for (;;) {
+      const page = await this.registry.listLatestVersions({ limit: PAGE, after });
+      data.push(...page.map(({ repository, version }) => repositoryCard(repository, version)));
+      if (page.length < PAGE) return { object: 'list', data };
+      after = page.at(-1)?.repository.fullName;
+    }
+  }
+
+  /** One name's card. @throws BraidError MODEL_NOT_FOUND */
+  async get(id: string): Promise<ModelCard> {
+    return resolvedCard(id, await this.find(id, 'model'));
+  }
+
+  private async resolvePart({ adapter, weight }: MixturePartDto, field: string, baseModel: BaseModel): Promise<Mixture[number]> {
+    const resolved = await this.find(adapter, field);
+    if (resolved.kind !== 'adapter') throw failServe('MIXTURE_NOT_ADAPTER', { field, name: adapter, kind: KIND_NAMES[resolved.kind] });
+    if (resolved.baseModel.id !== baseModel.id) {
+      throw failServe('MIXTURE_WRONG_BASE', { field, name: adapter, found: resolved.baseModel.name, expected: baseModel.name });
+    }
+    return { digest: resolved.version.digest, weight };
+  }
+
+  /** Text that cannot be a name, such as `gpt-4`, is a model that does not exist. */
+  private async find(model: string, field: string): Promise<ResolvedModel> {
+    try {
+      return await this.registry.resolve(parseVersionedName(model));
+    } catch (error) {
+      const isUnknown = error instanceof InvalidIdError || (error instanceof BraidError && error.status < 500);
+      throw isUnknown ? failServe('MODEL_NOT_FOUND', { field, reason: sentence(error.message) }, error) : error;
+    }
+  }
+}
+
+function mixtureOf(resolved: ResolvedModel): Mixture {
+  switch (resolved.kind) {
+    case 'base':
+      return [];
+    case 'adapter':
+      return [{ digest: resolved.version.digest, weight: 1 }];
+    case 'composition':
+      return resolved.version.parts.map(({ digest, weight }) => ({ digest, weight }));
+  }
+}
+
+function sentence(message: string): string {
+  return message.endsWith('.') ? message : `${message}.`;
+}

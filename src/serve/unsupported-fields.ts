@@ -1,0 +1,75 @@
+// Fields of OpenAI's and vLLM's requests that are not supported and would change the answer: refused by name unless they say nothing.
+// Every other unknown field is ignored, as both of them do.
+import { failServe } from '#src/serve/serve.errors.js';
+
+type Neutral = (value: unknown, body: Readonly<Record<string, unknown>>) => boolean;
+
+const isOff: Neutral = (value) => value === false;
+const isZero: Neutral = (value) => value === 0;
+const isOne: Neutral = (value) => value === 1;
+const isEmpty: Neutral = (value) =>
+  Array.isArray(value) ? value.length === 0 : typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+const isOneOf =
+  (...allowed: readonly unknown[]): Neutral =>
+  (value) =>
+    allowed.includes(value);
+const never: Neutral = () => false;
+
+/** For each field, which values change nothing, and how to write such a value. Null and absence never change anything. */
+const BOTH: Readonly<Record<string, readonly [Neutral, string]>> = {
+  frequency_penalty: [isZero, ' or 0'],
+  presence_penalty: [isZero, ' or 0'],
+  repetition_penalty: [isOne, ' or 1'],
+  logit_bias: [isEmpty, ' or empty'],
+  min_p: [isZero, ' or 0'],
+  min_tokens: [isZero, ' or 0'],
+  typical_p: [isOne, ' or 1'],
+  use_beam_search: [isOff, ' or false'],
+  bad_words: [isEmpty, ' or empty'],
+  allowed_token_ids: [never, ''],
+  logits_processors: [isEmpty, ' or empty'],
+  logprob_token_ids: [never, ''],
+  prompt_logprobs: [never, ' (echo with logprobs scores a prompt)'],
+  prompt_embeds: [never, ''],
+  truncate_prompt_tokens: [never, ''],
+  response_format: [
+    (value) => typeof value === 'object' && value !== null && 'type' in value && value.type === 'text',
+    ' or {"type": "text"}',
+  ],
+  structured_outputs: [never, ''],
+  guided_json: [never, ''],
+  guided_regex: [never, ''],
+  guided_choice: [never, ''],
+  guided_grammar: [never, ''],
+  repetition_detection: [never, ''],
+};
+
+const COMPLETION: typeof BOTH = {
+  ...BOTH,
+  suffix: [isOneOf(''), ' or empty'],
+  best_of: [(value, body) => value === (body['n'] ?? 1), ' or equal to n'],
+};
+
+const CHAT: typeof BOTH = {
+  ...BOTH,
+  tools: [isEmpty, ' or empty'],
+  functions: [isEmpty, ' or empty'],
+  tool_choice: [isOneOf('none', 'auto'), ' or "none"'],
+  function_call: [isOneOf('none', 'auto'), ' or "none"'],
+  modalities: [(value) => Array.isArray(value) && value.every((modality) => modality === 'text'), ' or ["text"]'],
+  audio: [never, ''],
+  web_search_options: [never, ''],
+  documents: [isEmpty, ' or empty'],
+  chat_template: [never, " (the model's own is used)"],
+  echo: [isOff, ' or false'],
+  continue_final_message: [isOff, ' or false'],
+};
+
+/** @throws BraidError UNSUPPORTED_PARAMETER naming the first such field */
+export function refuseUnsupportedFields(body: Readonly<Record<string, unknown>>, route: 'completion' | 'chat'): void {
+  for (const [field, [isNeutral, neutral]] of Object.entries(route === 'chat' ? CHAT : COMPLETION)) {
+    const value = body[field];
+    if (value === undefined || value === null || isNeutral(value, body)) continue;
+    throw failServe('UNSUPPORTED_PARAMETER', { field, neutral });
+  }
+}
