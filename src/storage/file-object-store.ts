@@ -1,7 +1,7 @@
 // Objects as files below one folder; a file appears under its name only when it is complete and on the disk.
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -12,6 +12,8 @@ import { type ObjectInfo, type ObjectStore } from './object-store.js';
 import { storageErrors } from './storage.errors.js';
 
 const fail = errorsOf(storageErrors);
+
+const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000;
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
@@ -36,10 +38,14 @@ export class FileObjectStore implements ObjectStore {
     this.drafts = join(this.root, '.drafts');
   }
 
-  /** Makes the folders and throws away what an interrupted upload left. */
+  /** Makes the folders and throws away what interrupted uploads left long ago; younger drafts may be another hub's. */
   async open(): Promise<void> {
-    await rm(this.drafts, { recursive: true, force: true });
     await mkdir(this.drafts, { recursive: true });
+    for (const name of await readdir(this.drafts)) {
+      const draft = join(this.drafts, name);
+      const draftStat = await stat(draft).catch(() => undefined);
+      if (draftStat !== undefined && Date.now() - draftStat.mtimeMs > ABANDONED_AFTER_MS) await rm(draft, { force: true });
+    }
   }
 
   async put(key: string, body: Uint8Array): Promise<void> {
