@@ -1,0 +1,74 @@
+// What compose refuses, and how a job can end badly.
+import { errorsOf, type ErrorTable } from '#src/http/braid-error.js';
+
+export const composeErrors = {
+  ADAPTER_ON_OTHER_BASE: {
+    status: 400,
+    message: '{adapter} was trained for the base model {found}, not for {base}: leave it out, or compose on {found}.',
+    fields: ['adapter', 'found', 'base'],
+  },
+  ADAPTERS_OR_QUERY: {
+    status: 400,
+    message: 'Give either "adapters" or "query", not both; "top" belongs to "query".',
+  },
+  CANDIDATE_REPEATED: {
+    status: 400,
+    message: '{adapter} is listed more than once: list every adapter once, in one version.',
+    fields: ['adapter'],
+  },
+  NO_CANDIDATES: {
+    status: 400,
+    message: 'There is no adapter to compose from: {reason}.',
+    fields: ['reason'],
+  },
+  TOO_MANY_CANDIDATES: {
+    status: 400,
+    message:
+      '{base} has more than {most} adapters, and one search takes at most {most}: name them in "adapters", or narrow them down with "query" and "top".',
+    fields: ['base', 'most'],
+  },
+  BUDGET_TOO_SMALL: {
+    status: 400,
+    message:
+      'A budget of {budget} evaluations is too small for {candidates} candidates: the base, every candidate alone and the uniform mixture are measured first, so give at least {fewest}, or fewer candidates.',
+    fields: ['budget', 'candidates', 'fewest'],
+  },
+  NAME_RESERVED: {
+    status: 400,
+    message: 'The namespace "jobs" is taken by the routes of compose: choose another name than {name}.',
+    fields: ['name'],
+  },
+  TOO_MANY_JOBS: {
+    status: 429,
+    message: '{waiting} composition jobs wait already, which is the limit: try again when some are done, or cancel them.',
+    fields: ['waiting'],
+    retryable: true,
+  },
+  UNKNOWN_JOB: {
+    status: 404,
+    message: 'There is no composition job {id}.',
+    fields: ['id'],
+  },
+  JOB_ENDED: {
+    status: 409,
+    message: 'The job {id} has {status} already; there is nothing to cancel.',
+    fields: ['id', 'status'],
+  },
+  JOB_ABANDONED: {
+    status: 500,
+    message:
+      'The hub stopped {attempts} times while this job ran, so it is not tried again: look at the log of the hub, then send the request anew.',
+    fields: ['attempts'],
+  },
+  NOTHING_EVALUABLE: {
+    status: 422,
+    message:
+      'Neither the base model nor any mixture of the candidates gives these examples a finite loss: check the base model and the examples.',
+  },
+  JOB_FAILED: {
+    status: 500,
+    message: 'The search failed for a reason of our own; the log of the hub names it under this job.',
+  },
+} as const satisfies ErrorTable;
+
+export const failCompose = errorsOf(composeErrors);

@@ -1,0 +1,109 @@
+// Losses of weight vectors from an engine's log-probabilities: the mean over tokens, one call per population, bad mixtures apart.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createMixtureEvaluation } from '#src/compose/score-mixtures.js';
+import { BraidError } from '#src/http/braid-error.js';
+import { digestOf } from '#src/ids/ids.js';
+import type { Engine, ScoreOptions, ScoreRow } from '#src/runtime/engine.js';
+
+const candidates = ['a', 'b'].map((name) => digestOf(name));
+const examples = [
+  { ids: [1, 2, 3], from: 1 },
+  { ids: [4, 5], from: 1 },
+];
+
+/** An engine whose log-probability of a token is −(token + Σ weights), and which refuses weights above 1 as the runtime does. */
+function arithmeticEngine(calls: ScoreRow[][] = []): Engine {
+  return {
+    contextLength: 100,
+    vocabularySize: 10,
+    score: (rows: readonly ScoreRow[], options?: ScoreOptions) => {
+      options?.signal?.throwIfAborted();
+      calls.push([...rows]);
+      if (rows.some(({ mixture }) => mixture.some(({ weight }) => weight > 1))) {
+        return Promise.reject(new BraidError('NOT_FINITE', { status: 422, message: 'not finite' }));
+      }
+      return Promise.resolve(
+        rows.map(({ ids, from, mixture }) => ({
+          logprobs: Float32Array.from(ids.slice(from), (id) => -(id + mixture.reduce((sum, { weight }) => sum + weight, 0))),
+          top: [],
+        })),
+      );
+    },
+    generate: () => {
+      throw new Error('not asked for');
+    },
+  };
+}
+
+describe('createMixtureEvaluation', () => {
+  it('is the mean over all answer tokens, not the mean of the means', async () => {
+    const evaluate = createMixtureEvaluation({ engine: arithmeticEngine(), candidates, examples });
+    assert.deepEqual(await evaluate([[0, 0]]), [(2 + 3 + 5) / 3]);
+  });
+
+  it('scores a population in one call, vector by vector; weights of 0 are not in the mixture', async () => {
+    const calls: ScoreRow[][] = [];
+    const evaluate = createMixtureEvaluation({ engine: arithmeticEngine(calls), candidates, examples });
+    const losses = await evaluate([
+      [0, 0],
+      [0.5, 0],
+      [0.25, -0.5],
+    ]);
+    assert.deepEqual(losses, [10 / 3, 10 / 3 + 0.5, 10 / 3 - 0.25]);
+    assert.equal(calls.length, 1);
+    assert.deepEqual(
+      calls[0]?.map(({ mixture }) => mixture),
+      [
+        [],
+        [],
+        [{ digest: candidates[0], weight: 0.5 }],
+        [{ digest: candidates[0], weight: 0.5 }],
+        [
+          { digest: candidates[0], weight: 0.25 },
+          { digest: candidates[1], weight: -0.5 },
+        ],
+        [
+          { digest: candidates[0], weight: 0.25 },
+          { digest: candidates[1], weight: -0.5 },
+        ],
+      ],
+    );
+  });
+
+  it('a mixture that the model cannot bear is Infinity, its neighbours keep their losses', async () => {
+    const evaluate = createMixtureEvaluation({ engine: arithmeticEngine(), candidates, examples });
+    assert.deepEqual(
+      await evaluate([
+        [0, 0],
+        [1.2, 0],
+        [0.5, 0],
+        [0, 1.5],
+        [0, 0],
+      ]),
+      [10 / 3, Infinity, 10 / 3 + 0.5, Infinity, 10 / 3],
+    );
+  });
+
+  it('cuts what would be too large for one call', async () => {
+    const calls: ScoreRow[][] = [];
+    const long = [{ ids: new Array<number>(10_000).fill(1), from: 9_999 }];
+    const evaluate = createMixtureEvaluation({ engine: arithmeticEngine(calls), candidates, examples: long });
+    assert.equal((await evaluate(new Array<number[]>(7).fill([0, 0]))).length, 7);
+    assert.deepEqual(
+      calls.map((rows) => rows.length),
+      [3, 3, 1],
+    );
+  });
+
+  it('other failures come out, and an aborted signal stops before the next call', async () => {
+    const broken: Engine = { ...arithmeticEngine(), score: () => Promise.reject(new Error('gone')) };
+    await assert.rejects(createMixtureEvaluation({ engine: broken, candidates, examples })([[0, 0]]), /gone/);
+    const controller = new AbortController();
+    controller.abort(new Error('stop'));
+    const calls: ScoreRow[][] = [];
+    const evaluate = createMixtureEvaluation({ engine: arithmeticEngine(calls), candidates, examples, signal: controller.signal });
+    await assert.rejects(evaluate([[0, 0]]), /stop/);
+    assert.equal(calls.length, 0);
+  });
+});
