@@ -1,5 +1,6 @@
 // The hub, read from top to bottom: the way of the data.
 import { type DynamicModule, Module } from '@nestjs/common';
+import { BaseModelsModule } from './base-models/base-models.module.js';
 import { type Configuration } from './config/configuration.js';
 import { ConfigurationModule } from './config/configuration.module.js';
 import { DatabaseModule } from './database/database.module.js';
@@ -12,7 +13,7 @@ export class AppModule {
   static with(configuration: Configuration): DynamicModule {
     return {
       module: AppModule,
-      imports: [ConfigurationModule.with(configuration), DatabaseModule, StorageModule, HttpModule, RegistryModule],
+      imports: [ConfigurationModule.with(configuration), DatabaseModule, StorageModule, HttpModule, RegistryModule, BaseModelsModule],
     };
   }
 }
