@@ -1,7 +1,7 @@
 // The OpenAI-compatible routes.
+import type { ServerResponse } from 'node:http';
 import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiProduces, ApiTags } from '@nestjs/swagger';
-import type { Response } from 'express';
 import { ChatRequestDto } from '#src/serve/chat-request.dto.js';
 import { CompletionRequestDto } from '#src/serve/completion-request.dto.js';
 import { GenerationService } from '#src/serve/generation.service.js';
@@ -40,7 +40,7 @@ export class OpenAiController {
   @ApiProduces('application/json', 'text/event-stream')
   async complete(
     @Body(new OpenAiBodyPipe(CompletionRequestDto, 'completion')) body: Readonly<CompletionRequestDto>,
-    @Res() response: Response,
+    @Res() response: ServerResponse,
   ): Promise<void> {
     const signal = clientSignal(response);
     await sendAnswer(response, await this.generation.complete(body, signal), signal);
@@ -51,7 +51,10 @@ export class OpenAiController {
   @ApiOperation({ summary: "Answer a conversation, written by the model's chat template" })
   @ApiBody({ type: ChatRequestDto })
   @ApiProduces('application/json', 'text/event-stream')
-  async chat(@Body(new OpenAiBodyPipe(ChatRequestDto, 'chat')) body: Readonly<ChatRequestDto>, @Res() response: Response): Promise<void> {
+  async chat(
+    @Body(new OpenAiBodyPipe(ChatRequestDto, 'chat')) body: Readonly<ChatRequestDto>,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
     const signal = clientSignal(response);
     await sendAnswer(response, await this.generation.chat(body, signal), signal);
   }

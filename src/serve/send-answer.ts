@@ -1,7 +1,6 @@
 // Writes an answer to its client: JSON, or server-sent events as OpenAI sends them, at the pace at which the client reads.
 import type { ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
-import type { Response } from 'express';
 import { openAiErrorBody } from '#src/http/openai-error.js';
 import { BraidError } from '#src/http/braid-error.js';
 import type { Answer } from '#src/serve/generation.service.js';
@@ -21,27 +20,26 @@ export function clientSignal(response: ServerResponse): AbortSignal {
  * Sends the answer. A stream's head is sent with its first chunk, so an error before that still has its own status;
  * a later one is an event of its own, which OpenAI's clients throw.
  */
-export async function sendAnswer(response: Response, answer: Answer, signal: AbortSignal): Promise<void> {
+export async function sendAnswer(response: ServerResponse, answer: Answer, signal: AbortSignal): Promise<void> {
   if ('body' in answer) {
-    response.status(200).json(answer.body);
+    response.writeHead(200, { 'Content-Type': 'application/json; charset=utf-8' }).end(JSON.stringify(answer.body));
     return;
   }
   const { chunks } = answer;
   try {
     let next = await chunks.next();
-    response
-      .status(200)
-      .set({ 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' });
-    response.flushHeaders();
+    response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' });
     try {
       for (; next.done !== true; next = await chunks.next()) await writeEvent(response, JSON.stringify(next.value), signal);
     } catch (error) {
-      // Nobody is left to tell.
-      if (signal.aborted) return;
+      signal.throwIfAborted();
       await writeEvent(response, JSON.stringify(openAiErrorBody(visibleError(error))), signal);
     }
     await writeEvent(response, '[DONE]', signal);
     response.end();
+  } catch (error) {
+    // When the client is gone, nobody is left to tell.
+    if (!signal.aborted) throw error;
   } finally {
     await chunks.return();
   }
@@ -54,7 +52,7 @@ function visibleError(error: unknown): BraidError {
   return new BraidError('INTERNAL', { status: 500, message: 'The hub failed on this request; its log says why.' });
 }
 
-async function writeEvent(response: Response, data: string, signal: AbortSignal): Promise<void> {
+async function writeEvent(response: ServerResponse, data: string, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   if (response.write(`data: ${data}\n\n`)) return;
   await new Promise<void>((resolve) => {

@@ -1,0 +1,14 @@
+// Tokens from a base model plus a composition, as OpenAI's API gives them. The engines come from the runtime, which is global.
+import { Module } from '@nestjs/common';
+import { RegistryModule } from '#src/registry/registry.module.js';
+import { GenerationService } from '#src/serve/generation.service.js';
+import { OpenAiController } from '#src/serve/openai.controller.js';
+import { ServedModelsService } from '#src/serve/served-models.service.js';
+import { TokenizerModule } from '#src/tokenizer/tokenizer.module.js';
+
+@Module({
+  imports: [RegistryModule, TokenizerModule],
+  controllers: [OpenAiController],
+  providers: [GenerationService, ServedModelsService],
+})
+export class ServeModule {}
