@@ -1,0 +1,16 @@
+// An error that a command ends with: a stable code, what was found and what to do next, and the exit status.
+
+export const EXIT = { error: 1, usage: 2, interrupted: 130 } as const;
+
+export class CliError extends Error {
+  override readonly name = 'CliError';
+
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly exitCode: number = EXIT.error,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

@@ -1,0 +1,100 @@
+// `braid complete`: the text that a base model, an adapter or a composition writes after a prompt, token by token.
+import { text as readAll } from 'node:stream/consumers';
+import { type Command } from 'commander';
+import { CliError, EXIT } from '../cli-error.js';
+import { hubErrorOf } from '../hub-http.js';
+import { type CompletionView } from '../hub-views.js';
+import { Invocation, type CliContext } from '../invocation.js';
+import { collect, mixture, realNumber, versionedName, wholeNumber, type MixturePart } from '../options.js';
+import { printable } from '../terminal.js';
+
+interface CompleteOptions {
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly seed?: number;
+  readonly stop?: readonly string[];
+  readonly mixture?: readonly MixturePart[];
+}
+
+export function registerComplete(program: Command, context: CliContext): void {
+  program
+    .command('complete')
+    .summary('continue a prompt')
+    .description('Continue a prompt with a base model, an adapter or a composition.')
+    .argument('<model>', 'ns/name or ns/name@version', (text) => {
+      versionedName(text);
+      return text;
+    })
+    .argument('<prompt>', 'the text to continue, taken as it is; - reads it from standard input')
+    .option('--max-tokens <n>', 'tokens at most', wholeNumber(1, 1_000_000), 64)
+    .option('--temperature <t>', '0 takes the likeliest token', realNumber(0, 100), 0)
+    .option('--top-p <p>', 'sample from the likeliest tokens that hold this share', realNumber(0, 1))
+    .option('--top-k <n>', 'sample from this many likeliest tokens', wholeNumber(1, 1_000_000))
+    .option('--seed <n>', 'the same seed samples the same text', wholeNumber(0, 2 ** 31 - 1))
+    .option('--stop <text>', 'end before this text; may be repeated', collect)
+    .option('--mixture <adapter=weight,…>', 'add weighted adapters to a base model for this request', mixture)
+    .addHelpText('after', '\nExample:\n  braid complete acme/tiny "REVERSE UPPER: ab cd =>" --mixture acme/reverse=0.8,acme/upper=0.5')
+    .action(async (model: string, prompt: string, options: CompleteOptions, command: Command) => {
+      const invocation = new Invocation(context, command);
+      const request = createRequest(model, prompt === '-' ? await readAll(process.stdin) : prompt, options);
+      if (invocation.json) {
+        const completion = await invocation.hub.complete(request);
+        invocation.show(completion, () => '');
+        return;
+      }
+      await stream(invocation, request);
+    });
+}
+
+function createRequest(model: string, prompt: string, options: CompleteOptions): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries({
+      model,
+      prompt,
+      max_tokens: options.maxTokens,
+      temperature: options.temperature,
+      top_p: options.topP,
+      top_k: options.topK,
+      seed: options.seed,
+      stop: options.stop,
+      mixture: options.mixture,
+    }).filter(([, value]) => value !== undefined),
+  );
+}
+
+async function stream(invocation: Invocation, request: Readonly<Record<string, unknown>>): Promise<void> {
+  const { terminal, context, hub } = invocation;
+  const controller = new AbortController();
+  let ended = false;
+  try {
+    // Closing the connection tells the hub to stop generating.
+    await context.interrupts.during(
+      () => controller.abort(),
+      async () => {
+        for await (const event of hub.completionEvents(request, controller.signal)) {
+          if (event.data === '[DONE]') {
+            ended = true;
+            continue;
+          }
+          terminal.out.write(printable(textOf(event.data)));
+        }
+      },
+    );
+  } catch (error) {
+    terminal.out.write('\n');
+    if (controller.signal.aborted) throw new CliError('INTERRUPTED', 'Stopped.', EXIT.interrupted, { cause: error });
+    throw error;
+  }
+  terminal.out.write('\n');
+  if (!ended) throw new CliError('HUB_UNREACHABLE', 'The hub closed the stream before the text was complete. Try again.');
+}
+
+/** @throws HubError when the event carries an error */
+function textOf(data: string): string {
+  const chunk = JSON.parse(data) as Partial<CompletionView> & { readonly error?: unknown };
+  const refused = hubErrorOf(chunk, 500);
+  if (refused !== undefined) throw refused;
+  return chunk.choices?.[0]?.text ?? '';
+}

@@ -1,0 +1,112 @@
+// `braid compose`: learns a weighted combination of adapters from a few examples, showing the search as it runs.
+import { Option, type Command } from 'commander';
+import { CliError, EXIT } from '../cli-error.js';
+import { createComposeProgress } from '../compose-progress.js';
+import { followJob } from '../follow-job.js';
+import { HubError } from '../hub-http.js';
+import { type JobView } from '../hub-views.js';
+import { Invocation, type CliContext } from '../invocation.js';
+import { adapterList, repoName, version, wholeNumber } from '../options.js';
+import { readExamples } from '../read-examples.js';
+import { renderComposition } from '../render/composition.js';
+import { printableLine } from '../terminal.js';
+
+interface ComposeOptions {
+  readonly base: string;
+  readonly examples: string;
+  readonly adapters?: readonly string[];
+  readonly query?: string;
+  readonly top?: number;
+  readonly budget?: number;
+  readonly seed?: number;
+  readonly optimizer?: string;
+  readonly version?: string;
+  readonly detach?: boolean;
+}
+
+export function registerCompose(program: Command, context: CliContext): void {
+  program
+    .command('compose')
+    .summary('learn a combination of adapters from a few examples')
+    .description(
+      'Learn a weighted combination of adapters from a few examples of a new task. The result is a version that can be called by name.',
+    )
+    .argument('<ns/name>', "the composition's name", repoName)
+    .requiredOption('--base <org/name>', 'the base model', repoName)
+    .requiredOption('--examples <file>', 'JSON lines with prompt and completion, or messages; - reads standard input')
+    .addOption(new Option('--adapters <names>', 'candidates: a@1.0.0,b,…').argParser(adapterList).conflicts(['query', 'top']))
+    .option('--query <words>', 'candidates: what a search for these words finds; without both, every adapter of the base')
+    .option('--top <n>', 'with --query: candidates at most, best match first (default: 20)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--budget <n>', 'weight vectors to try (default: 200)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--seed <n>', 'the same seed finds the same weights (default: 1)', wholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .addOption(new Option('--optimizer <name>', 'how to search (default: cma-es)').choices(['cma-es', 'random']))
+    .option('--version <version>', 'semantic version (default: the next minor, or 1.0.0)', version)
+    .option('--detach', 'start the job and return; braid jobs watch ID follows it')
+    .addHelpText(
+      'after',
+      '\nCtrl-C cancels the job; a second Ctrl-C leaves at once.\n\nExample:\n  braid compose acme/upper-words --base hf/smollm2 --examples five.jsonl --query "words" --top 20 --budget 200',
+    )
+    .action(async (name: string, options: ComposeOptions, command: Command) => {
+      const invocation = new Invocation(context, command);
+      const { examples: file, detach, ...rest } = options;
+      const examples = await readExamples(file);
+      const { id } = await invocation.hub.startJob({ name, ...rest, examples });
+      if (detach === true) {
+        invocation.show({ id }, () => `${id}\n`);
+        invocation.note(`Follow it with: braid jobs watch ${id}`);
+        return;
+      }
+      await watchJob(invocation, id, promptOf(examples[0]));
+    });
+}
+
+/**
+ * Follows a job and shows its composition; Ctrl-C cancels it.
+ * @throws CliError JOB_CANCELLED (status 130 when it was us), the job's own error, and as `followJob`
+ */
+export async function watchJob(invocation: Invocation, id: string, prompt: string): Promise<void> {
+  const { hub, context, terminal } = invocation;
+  const progress = createComposeProgress(terminal);
+  let interrupted = false;
+  let cancelling: Promise<unknown> = Promise.resolve();
+  const interrupt = (): void => {
+    if (interrupted) {
+      progress.stop();
+      process.exit(EXIT.interrupted);
+    }
+    interrupted = true;
+    progress.stop();
+    terminal.err.write(`Cancelling ${id}; Ctrl-C again leaves at once.\n`);
+    // A job that has just ended cannot be cancelled: its end is reported as it is.
+    cancelling = hub.cancelJob(id).catch((error: unknown) => (error instanceof HubError ? undefined : Promise.reject(error as Error)));
+  };
+  let job: JobView;
+  try {
+    job = await context.interrupts.during(interrupt, async () => {
+      const ended = await followJob(hub, id, { onProgress: (state) => (interrupted ? undefined : progress.update(state)) });
+      await cancelling;
+      return ended;
+    });
+  } finally {
+    progress.stop();
+  }
+  if (job.status === 'failed') {
+    throw new CliError(job.error?.code ?? 'JOB_FAILED', printableLine(job.error?.message ?? `The job ${id} failed.`));
+  }
+  if (job.status === 'cancelled') {
+    throw new CliError('JOB_CANCELLED', `The job ${id} was cancelled; nothing was published.`, interrupted ? EXIT.interrupted : EXIT.error);
+  }
+  const { composition } = job;
+  if (composition === null)
+    throw new CliError(
+      'NOT_A_HUB',
+      `The hub says that the job ${id} succeeded but names no composition. Are hub and braid of one version?`,
+    );
+  invocation.show(job, () => renderComposition({ composition, hubUrl: hub.url, prompt }, terminal));
+}
+
+/** The first example's prompt, for the call that is shown; chat examples have none. */
+function promptOf(example: unknown): string {
+  if (typeof example === 'object' && example !== null && 'prompt' in example && typeof example.prompt === 'string') return example.prompt;
+  return 'Once';
+}

@@ -1,0 +1,109 @@
+// The hub's routes, typed: one method a route.
+import { type EventSourceMessage } from 'eventsource-parser/stream';
+import { HubHttp } from './hub-http.js';
+import {
+  type AdapterView,
+  type BaseModelView,
+  type CompletionView,
+  type CompositionView,
+  type JobRequest,
+  type JobView,
+  type Page,
+  type PublishedView,
+  type RepositoryView,
+  type SearchPage,
+} from './hub-views.js';
+
+export interface SearchQuery {
+  readonly q: string;
+  readonly base?: string | undefined;
+  readonly tag?: readonly string[] | undefined;
+  readonly minRank?: number | undefined;
+  readonly maxRank?: number | undefined;
+  readonly targetModule?: readonly string[] | undefined;
+  readonly peftType?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly after?: string | undefined;
+}
+
+export interface ListQuery {
+  readonly kind?: string | undefined;
+  readonly base?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly after?: string | undefined;
+}
+
+export class HubClient {
+  readonly http: HubHttp;
+
+  /** @throws CliError INVALID_URL */
+  constructor(url: string) {
+    this.http = new HubHttp(url);
+  }
+
+  get url(): string {
+    return this.http.url;
+  }
+
+  async listBaseModels(): Promise<readonly BaseModelView[]> {
+    return (await this.http.json<{ items: readonly BaseModelView[] }>('/api/base-models')).items;
+  }
+
+  getBaseModel(name: string): Promise<BaseModelView> {
+    return this.http.json(`/api/base-models/${path(name)}`);
+  }
+
+  addBaseModel(model: { readonly directory: string; readonly name: string }): Promise<BaseModelView> {
+    return this.http.json('/api/base-models', { method: 'POST', json: model });
+  }
+
+  publish(form: FormData): Promise<PublishedView> {
+    return this.http.json('/api/adapters', { method: 'POST', form });
+  }
+
+  getAdapter(name: string, version?: string): Promise<AdapterView> {
+    return this.http.json(`/api/adapters/${path(name)}`, { query: { version } });
+  }
+
+  listRepositories(query: ListQuery): Promise<Page<RepositoryView>> {
+    return this.http.json('/api/repositories', { query: { ...query } });
+  }
+
+  search(query: SearchQuery): Promise<SearchPage> {
+    return this.http.json('/api/search', { query: { ...query } });
+  }
+
+  startJob(request: JobRequest): Promise<{ readonly id: string }> {
+    return this.http.json('/api/compositions/jobs', { method: 'POST', json: request });
+  }
+
+  getJob(id: string): Promise<JobView> {
+    return this.http.json(`/api/compositions/jobs/${encodeURIComponent(id)}`);
+  }
+
+  jobEvents(id: string, signal?: AbortSignal): AsyncGenerator<EventSourceMessage> {
+    return this.http.events(`/api/compositions/jobs/${encodeURIComponent(id)}/events`, { signal });
+  }
+
+  cancelJob(id: string): Promise<JobView> {
+    return this.http.json(`/api/compositions/jobs/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
+  }
+
+  getComposition(name: string, version?: string): Promise<CompositionView> {
+    return this.http.json(`/api/compositions/${path(name)}`, { query: { version } });
+  }
+
+  complete(request: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<CompletionView> {
+    return this.http.json('/v1/completions', { method: 'POST', json: request, signal });
+  }
+
+  completionEvents(request: Readonly<Record<string, unknown>>, signal?: AbortSignal): AsyncGenerator<EventSourceMessage> {
+    return this.http.events('/v1/completions', { method: 'POST', json: { ...request, stream: true }, signal });
+  }
+}
+
+/** `ns/name` as two path segments. */
+function path(name: string): string {
+  return name.split('/').map(encodeURIComponent).join('/');
+}

@@ -1,0 +1,78 @@
+// The command tree: names, options, help. Each command registers itself from its own file.
+import { Command } from 'commander';
+import { registerComplete } from './commands/complete.js';
+import { registerCompose } from './commands/compose.js';
+import { registerJobs } from './commands/jobs.js';
+import { registerList } from './commands/list.js';
+import { registerModels } from './commands/models.js';
+import { registerPublish } from './commands/publish.js';
+import { registerSearch } from './commands/search.js';
+import { registerServe } from './commands/serve.js';
+import { registerShow } from './commands/show.js';
+import { DEFAULT_URL, type CliContext } from './invocation.js';
+
+const EXAMPLES = `
+Examples:
+  braid serve --data ./data                                       start a hub
+  braid models add ./SmolLM2-135M-Instruct --name hf/smollm2      register a base model on it
+  braid publish ./my-adapter acme/reverse --base hf/smollm2       publish a PEFT adapter folder
+  braid search "reverse words" --base hf/smollm2                  find adapters
+  braid compose acme/new-task --base hf/smollm2 \\
+      --examples examples.jsonl --query "words" --top 20          learn a weighted combination from examples
+  braid complete acme/new-task "abc =>"                           call it
+
+Every command takes --json. Exit status: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted.`;
+
+export function createProgram(context: CliContext, version: string): Command {
+  const program = new Command('braid')
+    .description('Publish, search, compose and serve LoRA adapters on your own hub.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    // So that `--version` after a command is the command's own.
+    .enablePositionalOptions()
+    .configureHelp({ helpWidth: Math.min(context.terminal.columns, 110) })
+    .configureOutput({
+      writeOut: (text) => context.terminal.out.write(text),
+      writeErr: (text) => context.terminal.err.write(text),
+      // main.ts writes the one line of every error.
+      outputError: () => undefined,
+    })
+    .exitOverride()
+    .addHelpText('after', EXAMPLES);
+  for (const register of [
+    registerServe,
+    registerModels,
+    registerPublish,
+    registerSearch,
+    registerCompose,
+    registerJobs,
+    registerList,
+    registerShow,
+    registerComplete,
+  ]) {
+    register(program, context);
+  }
+  addSharedOptions(program);
+  return program;
+}
+
+/** `--url` and `--json` may stand before or after the command's name. */
+function addSharedOptions(command: Command): void {
+  command
+    .option('--url <url>', `the hub to talk to (default: BRAID_URL or ${DEFAULT_URL})`)
+    .option('--json', 'print the result as one JSON document');
+  for (const child of command.commands) addSharedOptions(child);
+}
+
+/** The words of the command that `args` name, such as `braid models add`; for pointing to its help. */
+export function commandPath(program: Command, args: readonly string[]): string {
+  let path = program.name();
+  let commands = program.commands;
+  for (const word of args) {
+    const found = commands.find((command) => command.name() === word);
+    if (found === undefined) continue;
+    path += ` ${found.name()}`;
+    commands = found.commands;
+  }
+  return path;
+}
