@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CliError } from './cli-error.js';
 import { type HubClient } from './hub-client.js';
 import { HubError } from './hub-http.js';
-import { type JobProgress, type JobView } from './hub-views.js';
+import { type JobProgress, type CompositionJobView } from './hub-views.js';
 
 /** How long to wait before each new try after the connection broke; after the last, the follower gives up. */
 const RETRY_DELAYS_MS = [250, 500, 1_000, 2_000, 4_000, 8_000] as const;
@@ -19,7 +19,7 @@ export interface FollowOptions {
  * Resolves to the job once it has ended: succeeded, failed or cancelled.
  * @throws CliError HUB_UNREACHABLE when the hub stays away; HubError UNKNOWN_JOB and what else the hub refuses
  */
-export async function followJob(hub: HubClient, id: string, options: FollowOptions): Promise<JobView> {
+export async function followJob(hub: HubClient, id: string, options: FollowOptions): Promise<CompositionJobView> {
   const delays = options.retryDelaysMs ?? RETRY_DELAYS_MS;
   let failures = 0;
   for (;;) {
@@ -33,7 +33,7 @@ export async function followJob(hub: HubClient, id: string, options: FollowOptio
     } catch (error) {
       if (!isPassing(error)) throw error;
       if (failures >= delays.length)
-        throw new CliError(error.code, `${error.message} The job goes on if the hub does: braid jobs show ${id}`, undefined, {
+        throw new CliError(error.code, `${error.message} The job goes on if the hub does: braid jobs watch ${id}`, undefined, {
           cause: error,
         });
     }
@@ -44,7 +44,7 @@ export async function followJob(hub: HubClient, id: string, options: FollowOptio
 }
 
 /** Nothing more will happen to the job. */
-export function isEnded({ status }: JobView): boolean {
+export function isEnded({ status }: CompositionJobView): boolean {
   return status === 'succeeded' || status === 'failed' || status === 'cancelled';
 }
 

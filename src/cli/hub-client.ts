@@ -7,7 +7,7 @@ import {
   type CompletionView,
   type CompositionView,
   type JobRequest,
-  type JobView,
+  type CompositionJobView,
   type Page,
   type PublishedView,
   type RepositoryView,
@@ -78,7 +78,7 @@ export class HubClient {
     return this.http.json('/api/compositions/jobs', { method: 'POST', json: request });
   }
 
-  getJob(id: string): Promise<JobView> {
+  getJob(id: string): Promise<CompositionJobView> {
     return this.http.json(`/api/compositions/jobs/${encodeURIComponent(id)}`);
   }
 
@@ -86,7 +86,7 @@ export class HubClient {
     return this.http.events(`/api/compositions/jobs/${encodeURIComponent(id)}/events`, { signal });
   }
 
-  cancelJob(id: string): Promise<JobView> {
+  cancelJob(id: string): Promise<CompositionJobView> {
     return this.http.json(`/api/compositions/jobs/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
   }
 

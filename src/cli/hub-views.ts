@@ -1,16 +1,7 @@
-// What the hub's routes answer, as far as the command line reads it.
+// What the hub's routes take and answer: the routes' own types where they have some. Types only: nothing of the hub is loaded.
+import type { ComposeRequest } from '#src/compose/compose.dto.js';
 
-export interface BaseModelView {
-  readonly name: string;
-  readonly digest: string;
-  readonly directory: string;
-  readonly architecture: string;
-  readonly parameterCount: number;
-  readonly weightBytes: number;
-  readonly contextLength: number;
-  readonly vocabularySize: number;
-  readonly createdAt: string;
-}
+export type { BaseModelView } from '#src/base-models/base-models.dto.js';
 
 export interface AdapterView {
   readonly name: string;
@@ -71,88 +62,12 @@ export interface SearchPage extends Page<SearchItem> {
   readonly facets: Readonly<Record<string, readonly FacetCount[]>>;
 }
 
-export interface CompositionPart {
-  readonly adapter: string;
-  readonly version: string;
-  readonly weight: number;
-}
+export type { CompositionJobView, CompositionView, JobProgress } from '#src/compose/compose.views.js';
+export type { CompositionReport } from '#src/compose/report.js';
+export type { CurvePoint } from '#src/compose/evaluation-ledger.js';
 
-/** null: not finite. */
-export interface Measured {
-  readonly loss: number | null;
-  readonly objective: number | null;
-}
-
-/** The best so far after this many evaluations; one for every improvement. */
-export interface CurvePoint {
-  readonly evaluations: number;
-  readonly stage: string;
-  readonly objective: number;
-  readonly loss: number;
-}
-
-export interface CompositionView {
-  readonly name: string;
-  readonly version: string;
-  readonly baseModel: string;
-  readonly parts: readonly CompositionPart[];
-  readonly recipe: {
-    readonly optimizer: string;
-    readonly seed: number;
-    readonly budget: number;
-    readonly candidates: readonly { readonly adapter: string; readonly version: string }[];
-    readonly examples: { readonly count: number; readonly answerTokens: number };
-  };
-  readonly report: {
-    readonly winner: string;
-    readonly verdict: string;
-    readonly composed: Measured;
-    readonly base: Measured;
-    readonly uniform: Measured;
-    readonly singles: readonly (Measured & { readonly adapter: string; readonly version: string })[];
-    readonly curve: readonly CurvePoint[];
-    readonly evaluations: number;
-    readonly budget: number;
-    readonly seconds: number;
-  };
-  readonly createdAt: string;
-}
-
-export interface JobRequest {
-  readonly name: string;
-  readonly base: string;
-  readonly examples: readonly unknown[];
-  readonly adapters?: readonly string[];
-  readonly query?: string;
-  readonly top?: number;
-  readonly budget?: number;
-  readonly seed?: number;
-  readonly optimizer?: string;
-  readonly version?: string;
-}
-
-export interface JobProgress {
-  readonly stage: string;
-  readonly evaluations: number;
-  readonly budget: number;
-  /** null until a point could be evaluated. */
-  readonly bestObjective: number | null;
-  readonly bestLoss: number | null;
-  readonly elapsedMs: number;
-}
-
-export interface JobView {
-  readonly id: string;
-  readonly name: string;
-  readonly base: string;
-  readonly status: 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
-  readonly candidates: readonly string[];
-  readonly examples: number;
-  readonly progress: JobProgress;
-  readonly composition: CompositionView | null;
-  readonly error: { readonly code: string; readonly message: string; readonly retryable: boolean } | null;
-  readonly createdAt: string;
-}
+/** What a job is started with; examples are sent as they were read. */
+export type JobRequest = Omit<ComposeRequest, 'examples'> & { readonly examples: readonly unknown[] };
 
 /** The part of an OpenAI completion that is read here. */
 export interface CompletionView {

@@ -49,7 +49,7 @@ export function versionedName(text: string): VersionedName {
 }
 
 /** `a/b@1.0.0,c/d`: names of adapters, each with an optional version. */
-export function adapterList(text: string, before: readonly string[] | undefined): readonly string[] {
+export function adapterList(text: string, before: readonly string[] | undefined): string[] {
   const names = text
     .split(',')
     .map((name) => name.trim())

@@ -4,25 +4,18 @@ import { CliError, EXIT } from '../cli-error.js';
 import { createComposeProgress } from '../compose-progress.js';
 import { followJob } from '../follow-job.js';
 import { HubError } from '../hub-http.js';
-import { type JobView } from '../hub-views.js';
+import { type CompositionJobView, type JobRequest } from '../hub-views.js';
 import { Invocation, type CliContext } from '../invocation.js';
 import { adapterList, repoName, version, wholeNumber } from '../options.js';
 import { readExamples } from '../read-examples.js';
 import { renderComposition } from '../render/composition.js';
 import { printableLine } from '../terminal.js';
 
-interface ComposeOptions {
-  readonly base: string;
+type ComposeOptions = Omit<JobRequest, 'name' | 'examples'> & {
+  /** A path. */
   readonly examples: string;
-  readonly adapters?: readonly string[];
-  readonly query?: string;
-  readonly top?: number;
-  readonly budget?: number;
-  readonly seed?: number;
-  readonly optimizer?: string;
-  readonly version?: string;
   readonly detach?: boolean;
-}
+};
 
 export function registerCompose(program: Command, context: CliContext): void {
   program
@@ -80,7 +73,7 @@ export async function watchJob(invocation: Invocation, id: string, prompt: strin
     // A job that has just ended cannot be cancelled: its end is reported as it is.
     cancelling = hub.cancelJob(id).catch((error: unknown) => (error instanceof HubError ? undefined : Promise.reject(error as Error)));
   };
-  let job: JobView;
+  let job: CompositionJobView;
   try {
     job = await context.interrupts.during(interrupt, async () => {
       const ended = await followJob(hub, id, { onProgress: (state) => (interrupted ? undefined : progress.update(state)) });

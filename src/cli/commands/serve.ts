@@ -79,19 +79,23 @@ function portError(error: unknown): CliError | undefined {
 }
 
 /**
- * Nest winds the application down on SIGINT and SIGTERM and then sends itself the same signal once more.
+ * Nest winds the application down on SIGINT and SIGTERM and then sends the process the same signal once more: that one ends the wait.
  * An impatient second signal before that ends the process at once.
  */
 async function untilStopped(context: CliContext, closed: Promise<unknown>, note: (text: string) => void): Promise<void> {
   let signals = 0;
   let serverClosed = false;
   void closed.then(() => (serverClosed = true));
-  await context.interrupts.during(
-    () => {
+  // Nothing else may keep the process alive between the closing of the hub and that signal.
+  const alive = setInterval(() => undefined, 60_000);
+  await new Promise<void>((resolve, reject) => {
+    const onSignal = (): void => {
       signals++;
       if (signals === 1) note('Stopping: requests under way are finished first …');
-      else process.exit(serverClosed ? 0 : EXIT.interrupted);
-    },
-    () => new Promise<never>(() => undefined),
-  );
+      else if (serverClosed) resolve();
+      else process.exit(EXIT.interrupted);
+    };
+    context.interrupts.during(onSignal, () => new Promise<never>(() => undefined)).catch(reject);
+  });
+  clearInterval(alive);
 }

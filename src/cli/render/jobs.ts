@@ -1,10 +1,10 @@
 // A composition job as a page.
-import { type JobView } from '../hub-views.js';
+import { type CompositionJobView } from '../hub-views.js';
 import { printableLine, type Style } from '../terminal.js';
 import { formatAge, formatLoss } from './quantities.js';
 import { renderFields } from './table.js';
 
-export function renderJob(job: JobView, style: Style, now = new Date()): string {
+export function renderJob(job: CompositionJobView, style: Style, now = new Date()): string {
   const { progress, composition } = job;
   return `${style.bold(job.id)}\n${renderFields(
     [

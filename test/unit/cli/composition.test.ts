@@ -1,0 +1,141 @@
+// The composition's page and the live line of a search.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createComposeProgress, renderProgressLine } from '#src/cli/compose-progress.js';
+import { type CompositionView, type JobProgress } from '#src/cli/hub-views.js';
+import { bestSingle, curlLine, curveValues, renderComposition } from '#src/cli/render/composition.js';
+import { createTerminal } from '#src/cli/terminal.js';
+
+const silent = { write: () => true };
+const terminal = createTerminal(silent, silent, {});
+
+function part(adapter: string, weight: number): unknown {
+  return { adapter, version: '1.0.0', digest: `sha256:${'0'.repeat(64)}`, weight };
+}
+
+function composition(changes: object = {}, report: object = {}): CompositionView {
+  return {
+    name: 'acme/upper-words',
+    version: '1.0.0',
+    baseModel: 'acme/tiny',
+    space: 'delta',
+    parts: [part('acme/vowels', -0.12), part('acme/reverse', 0.82), part('acme/noise', 0.001)],
+    recipe: {
+      optimizer: 'cma-es',
+      seed: 1,
+      budget: 200,
+      candidates: [{}, {}, {}],
+      examples: { count: 5, answerTokens: 61 },
+    },
+    report: {
+      winner: 'composed',
+      verdict: 'The composition of 3 adapters is best on the examples.',
+      composed: { loss: 0.153, objective: 0.2 },
+      base: { loss: 3.212, objective: 3.212 },
+      uniform: { loss: 2.001, objective: 2.02 },
+      singles: [
+        { adapter: 'acme/vowels', version: '1.0.0', loss: null, objective: null },
+        { adapter: 'acme/reverse', version: '1.0.0', loss: 1.105, objective: 1.12 },
+        { adapter: 'acme/noise', version: '1.0.0', loss: 3.5, objective: 3.52 },
+      ],
+      curve: [
+        { evaluations: 1, stage: 'baselines', loss: 3.212, objective: 3.212 },
+        { evaluations: 5, stage: 'search', loss: 0.153, objective: 0.2 },
+      ],
+      evaluations: 8,
+      budget: 200,
+      seconds: 12.34,
+      ...report,
+    },
+    createdAt: '2026-11-24T11:55:00Z',
+    ...changes,
+  } as unknown as CompositionView;
+}
+
+function page(view: CompositionView, prompt = 'UPPER: ab =>'): string {
+  return renderComposition({ composition: view, hubUrl: 'http://127.0.0.1:8400', prompt }, terminal, new Date('2026-11-24T12:00:00Z'));
+}
+
+describe('a composition', () => {
+  it('shows weights, losses, the search and the call', () => {
+    assert.equal(
+      page(composition()),
+      `acme/upper-words@1.0.0  composition for acme/tiny, 5 min ago
+
+ADAPTER             WEIGHT
+acme/reverse@1.0.0   +0.82            │█████▌
+acme/vowels@1.0.0    −0.12           █│
+1 more part at 0.00
+
+LOSS          NATS
+base         3.212  ████████████████████████
+best single  1.105  ████████▌                 acme/reverse@1.0.0
+uniform      2.001  ███████████████           all 3 candidates in equal parts
+composed     0.153  █
+per answer token, on 5 examples (61 tokens)
+
+The composition of 3 adapters is best on the examples.
+
+SEARCH  8 of 200 evaluations, cma-es, seed 1, 12.3 s
+3.212 ████▁▁▁▁ 0.153
+
+Call it:
+curl http://127.0.0.1:8400/v1/completions -H 'content-type: application/json' -d '{"model":"acme/upper-words","prompt":"UPPER: ab =>","max_tokens":32,"temperature":0}'
+`,
+    );
+  });
+
+  it('says so when no adapter helped, and draws losses that are not finite as nothing', () => {
+    const text = page(composition({ parts: [] }, { base: { loss: null, objective: null }, curve: [] }));
+    assert.match(text, /No adapter helped: the composition is the base model itself\./);
+    assert.match(text, /^base +–$/m);
+  });
+
+  it('finds the best single adapter by objective, those without one last', () => {
+    assert.equal(bestSingle(composition().report)?.adapter, 'acme/reverse');
+    assert.equal(bestSingle(composition({}, { singles: [] }).report), undefined);
+  });
+
+  it('spreads the improvements over the evaluations', () => {
+    const points = [2, 4].map((evaluations) => ({ evaluations, stage: 'search', loss: 10 - evaluations, objective: 0 }));
+    assert.deepEqual(curveValues(points, 5), [Number.NaN, 8, 8, 6, 6]);
+    assert.deepEqual(curveValues([], 2), [Number.NaN, Number.NaN]);
+  });
+
+  it('writes a call that a shell takes as it is', () => {
+    const line = curlLine('http://127.0.0.1:8400', 'a/b', "it's\n\u001b[31m\u202ered");
+    assert.equal(
+      line,
+      `curl http://127.0.0.1:8400/v1/completions -H 'content-type: application/json' -d '{"model":"a/b","prompt":"it'\\''s\\n\\u001b[31m\\u202ered","max_tokens":32,"temperature":0}'`,
+    );
+  });
+});
+
+describe('a search as it runs', () => {
+  const state: JobProgress = {
+    stage: 'search',
+    evaluations: 50,
+    budget: 200,
+    bestObjective: 0.5,
+    bestLoss: 0.4123,
+    elapsedMs: 100,
+  };
+
+  it('is a line with bar, count, best loss, curve and time', () => {
+    assert.equal(renderProgressLine(state, [3, 1, 0.4123], 12_300), 'searching  ██████··················  50/200  best 0.412  █▃▁  12.3 s');
+    assert.equal(renderProgressLine(undefined, [], 900), 'waiting for the hub  0.9 s');
+    assert.match(renderProgressLine({ ...state, bestLoss: null }, [], 0), / {2}50\/200 {4}0\.0 s$/);
+  });
+
+  it('is a line for every stage and every tenth of the budget where nobody watches', () => {
+    const lines: string[] = [];
+    const progress = createComposeProgress(createTerminal(silent, { write: (text: string) => lines.push(text) }, {}));
+    for (let evaluations = 0; evaluations <= 200; evaluations++) {
+      progress.update({ ...state, stage: evaluations < 25 ? 'baselines' : 'search', evaluations });
+    }
+    progress.stop();
+    assert.equal(lines.length, 12);
+    assert.equal(lines[0], 'baselines: 0 of 200 evaluations, best loss 0.412\n');
+    assert.equal(lines.at(-1), 'searching: 200 of 200 evaluations, best loss 0.412\n');
+  });
+});
