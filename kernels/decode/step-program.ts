@@ -5,8 +5,8 @@ import type { Graph } from '../graph/graph.js';
 import { getDim, type Dim } from '../graph/shapes.js';
 import { expectType, type FloatValue, type Value } from '../graph/values.js';
 import type { LinearClass } from '../lora/modules.js';
-import { logNormalizer, tokenLogLikelihood } from '../loss/token-log-likelihood.js';
-import type { LayerCache, RowState } from '../nn/attention.js';
+import { tokenLogLikelihood } from '../loss/token-log-likelihood.js';
+import type { LayerCache, StepRows } from '../nn/attention-state.js';
 import { chooseTokens } from './sampling.js';
 
 /** `base`: no adapters. `factored`: each row its own composition. `merged`: one composition, added into the weights once per run. */
@@ -46,16 +46,19 @@ export interface CausalModel {
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  /** Embeds `ids` [b, t] and runs all blocks: hidden states [b, t, d] before the last norm. */
-  runBlocks(
-    graph: Graph,
-    ids: Value<'int64'>,
-    rows: RowState,
-    past: readonly LayerCache[],
-    presentDim: string,
-  ): { hidden: FloatValue; present: readonly LayerCache[] };
+  /** Embeds `ids` [b, t], runs all blocks and keeps the hidden states at `positions` [m, 2] (row, column): [m, d], before the last norm. */
+  runBlocks(graph: Graph, step: StepInputs): { hidden: FloatValue; present: readonly LayerCache[] };
   /** Hidden states [m, d] → logits [m, V]. */
   computeLogits(graph: Graph, hidden: FloatValue): FloatValue;
+}
+
+export interface StepInputs {
+  readonly ids: Value<'int64'>;
+  readonly positions: Value<'int64'>;
+  readonly rows: StepRows;
+  readonly past: readonly LayerCache[];
+  /** Names the cache's length after the step. */
+  readonly presentDim: string;
 }
 
 /** Length of the cache a step receives, its own batch of tokens and what it leaves: different in every step. */
@@ -130,9 +133,9 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
         value: expectType(caches[2 * layer + 1], 'float32'),
       }));
       const fedLengths = body.add(state.pastLengths, state.lengths, 'fedLengths');
-      const { hidden, present } = model.runBlocks(body, state.ids, createRowState(body, state, fedLengths), past, 'present');
-      const wanted = body.gatherND(hidden, state.positions, 'wantedHidden');
-      const logits = model.computeLogits(body, wanted);
+      const rows = createStepRows(body, state, fedLengths);
+      const { hidden, present } = model.runBlocks(body, { ids: state.ids, positions: state.positions, rows, past, presentDim: 'present' });
+      const logits = model.computeLogits(body, hidden);
 
       const row = body.squeeze(body.gather(state.positions, body.constant('int64', [0]), 1, 'rowColumn'), 1, 'row');
       const tokens = chooseTokens(
@@ -147,12 +150,11 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
         }),
         'chosenTokens',
       );
-      const normalizer = logNormalizer(body, logits, 'logNormalizer');
-      const logprobs = tokenLogLikelihood(body, logits, normalizer, tokens, 'tokenLogprob');
-      const top = body.topK(logits, topCount, 'n', 'top');
-      const topValues = body.subtract(top.values, body.unsqueeze(normalizer, 1, 'normalizerColumn'), 'topLogprob');
+      const logProbabilities = body.logSoftmax(logits, 'logProbabilities');
+      const logprobs = tokenLogLikelihood(body, logProbabilities, tokens, 'tokenLogprob');
+      const top = body.topK(logProbabilities, topCount, 'n', 'top');
 
-      const rowTokens = body.scatterElements(later.noTokens, row, tokens, 'rowTokens');
+      const rowTokens = body.scatterElements(later.noTokens, row, tokens, 0, 'rowTokens');
       const nextIds = body.unsqueeze(rowTokens, 1, 'nextIds');
       const isStop = body.equal(nextIds, stopTokens, 'isStop');
       const hasStopped = body.cast(body.reduceSum(body.cast(isStop, 'int32', 'stopFlags'), 1, 'stopCount'), 'bool', 'hasStopped');
@@ -175,7 +177,7 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
           { name: 'tokens', value: tokens },
           { name: 'logprobs', value: logprobs },
           { name: 'topIds', value: top.indices },
-          { name: 'topValues', value: topValues },
+          { name: 'topValues', value: top.values },
         ],
       };
     },
@@ -201,13 +203,13 @@ function createLaterStep(
   };
 }
 
-function createRowState(graph: Graph, state: { ids: Value<'int64'>; pastLengths: Value<'int32'> }, fedLengths: Value<'int32'>): RowState {
-  const width = graph.squeeze(graph.cast(graph.dimOf(state.ids, 1, 'width'), 'int32', 'widthVector'), 0, 'widthScalar');
-  const longestPast = graph.reduceMax(state.pastLengths, 'all', 'longestPast');
-  return {
-    lastPositions: graph.subtract(fedLengths, graph.constant('int32', [1]), 'lastPositions'),
-    totalLength: graph.add(longestPast, width, 'totalLength'),
-  };
+function createStepRows(graph: Graph, state: { ids: Value<'int64'>; pastLengths: Value<'int32'> }, fedLengths: Value<'int32'>): StepRows {
+  const { pastLengths } = state;
+  const width = graph.dimOf(state.ids, 1, 'width');
+  const widthScalar = graph.squeeze(graph.cast(width, 'int32', 'widthVector'), 0, 'widthScalar');
+  const longestPast = graph.reduceMax(pastLengths, 'all', 'longestPast');
+  const totalLength = graph.add(longestPast, widthScalar, 'totalLength');
+  return { pastLengths, fedLengths, width, timeDim: getDim(state.ids.shape, 1), totalLength };
 }
 
 /** Closes the graph over the loop's outputs and encodes it. @throws GraphError if the graph is not sound */
@@ -218,9 +220,4 @@ export function encodeStepProgram(
 ): StepProgram {
   const model = graph.build(outputs);
   return { ...facts, model: encodeModel(model), inputs: model.inputs, outputs: model.outputs };
-}
-
-/** The vocabulary's size, from the output layer's weight [V, d]. */
-export function getVocabularySize(head: FloatValue): number {
-  return Number(getDim(head.shape, 0));
 }

@@ -48,6 +48,11 @@ export class NeuralOps extends TensorOps {
     return this.emit({ op: 'Softmax', inputs: [value], attributes: { axis: int(-1) }, name, dtype: 'float32', shape: value.shape });
   }
 
+  /** ln softmax over the last axis. */
+  logSoftmax(value: FloatValue, name: string): FloatValue {
+    return this.emit({ op: 'LogSoftmax', inputs: [value], attributes: { axis: int(-1) }, name, dtype: 'float32', shape: value.shape });
+  }
+
   /** RMS norm over the last axis: x / √(mean(x²) + ε) ∘ scale. */
   rootMeanSquareNorm(value: FloatValue, scale: FloatValue, epsilon: number, name: string): FloatValue {
     assertShape(scale, [getDim(value.shape, -1)], name);

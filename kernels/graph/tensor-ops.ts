@@ -145,15 +145,16 @@ export class TensorOps extends ElementwiseOps {
     });
   }
 
-  /** A copy of the vector `data` with `updates` written at `indices`; the last one wins. */
-  scatterElements<D extends DType>(data: Value<D>, indices: Value<'int64'>, updates: Value<D>, name: string): Value<D> {
-    assertRank(data, 1, name);
+  /** A copy of `data` with `updates` written along `axis` at `indices`, whose other places must exist in `data`; the last one wins. */
+  scatterElements<D extends DType>(data: Value<D>, indices: Value<'int64'>, updates: Value<D>, axis: number, name: string): Value<D> {
+    const index = normalizeAxis(axis, data.shape.length);
     assertShape(updates, indices.shape, name);
+    assertShape(indices, data.shape.toSpliced(index, 1, getDim(indices.shape, index)), name);
     assertSameType(data, updates, name);
     return this.emit({
       op: 'ScatterElements',
       inputs: [data, indices, updates],
-      attributes: { axis: int(0) },
+      attributes: { axis: int(index) },
       name,
       dtype: data.dtype,
       shape: data.shape,
@@ -166,11 +167,6 @@ export class TensorOps extends ElementwiseOps {
 
   reduceSum<D extends NumericType>(value: Value<D>, axis: number | 'all', name: string, options: { keepDim?: boolean } = {}): Value<D> {
     return this.reduceOp('ReduceSum', value, axis, name, options.keepDim ?? false);
-  }
-
-  /** ln Σ exp along an axis, without overflow. */
-  reduceLogSumExp(value: FloatValue, axis: number, name: string): FloatValue {
-    return this.reduceOp('ReduceLogSumExp', value, axis, name, false);
   }
 
   /** Index of the largest element along the last axis; the first one on a tie. */

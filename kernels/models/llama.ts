@@ -12,12 +12,20 @@ import type { FloatValue } from '../graph/values.js';
 import { declareClassInputs, declarePages, groupDim, type ClassInputs } from '../lora/adapter-inputs.js';
 import { gatherRows, mergeDelta } from '../lora/low-rank-delta.js';
 import { LINEAR_CLASSES, type LinearClass, type LinearModule } from '../lora/modules.js';
-import { selfAttention, type AttentionWeights } from '../nn/attention.js';
+import type { LayerCache } from '../nn/attention-state.js';
+import {
+  chooseAttentionKernel,
+  createAttention,
+  projectHeads,
+  type Attend,
+  type AttentionKernel,
+  type AttentionWeights,
+} from '../nn/attention.js';
 import { gatedFeedForward, type GatedFeedForwardWeights } from '../nn/gated-feed-forward.js';
-import type { Linear } from '../nn/linear.js';
+import { applyLinear, type Linear } from '../nn/linear.js';
 import { createRopeCaches } from '../nn/rope.js';
 import type { LlamaConfig } from './llama-config.js';
-import { loadTensor, type TensorIndex } from './tensor-index.js';
+import { loadStoredTensor, loadTensor, toFloat32, type TensorIndex } from './tensor-index.js';
 
 export { ModelConfigError, parseLlamaConfig, type LlamaConfig } from './llama-config.js';
 export { ModelTensorError } from './tensor-index.js';
@@ -66,7 +74,13 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
   const { config, tensors, mode, provider, pageRank = 8, contextLength = config.maxPositionEmbeddings } = options;
   const classes = mode === 'base' ? [] : LINEAR_CLASSES.filter((target) => options.classes.includes(target));
   const graph = Graph.create(`${config.architecture}.${mode}`, { expandableDims: classes.map(groupDim) });
-  const model = createModel(graph, config, tensors, { mode, classes, pageRank, contextLength });
+  const model = createModel(graph, config, tensors, {
+    mode,
+    classes,
+    pageRank,
+    contextLength,
+    attention: chooseAttentionKernel(provider, config.headDim),
+  });
   const { outputs } = addStepLoop(graph, model);
   const { layers, kvHeads, headDim, vocabularySize } = config;
   return encodeStepProgram(graph, outputs, { mode, provider, classes, pageRank, layers, kvHeads, headDim, vocabularySize, contextLength });
@@ -77,11 +91,13 @@ interface AdapterPlan {
   readonly classes: readonly LinearClass[];
   readonly pageRank: number;
   readonly contextLength: number;
+  readonly attention: AttentionKernel;
 }
 
 interface Block {
   readonly inputNorm: FloatValue;
   readonly attention: AttentionWeights;
+  readonly output: Linear;
   readonly postAttentionNorm: FloatValue;
   readonly feedForward: GatedFeedForwardWeights;
 }
@@ -99,21 +115,21 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
     return { ...adapters(weight, module), ...bias };
   };
 
-  const embedding = load('model.embed_tokens.weight', [vocabularySize, hiddenSize]);
+  // Looked up as stored and cast row by row: a tied output layer then owns the only fp32 copy, which the session packs and drops.
+  const embedding = loadStoredTensor(graph, tensors, 'model.embed_tokens.weight', [vocabularySize, hiddenSize]);
   const blocks = Array.from({ length: config.layers }, (_, layer): Block => {
     const path = `model.layers.${layer}`;
-    const norms = config.hasHeadNorms
-      ? { queryNorm: load(`${path}.self_attn.q_norm.weight`, [headDim]), keyNorm: load(`${path}.self_attn.k_norm.weight`, [headDim]) }
-      : {};
+    const headNorm = (which: string): FloatValue => load(`${path}.self_attn.${which}.weight`, [headDim]);
+    const norms = config.hasHeadNorms ? { norms: { query: headNorm('q_norm'), key: headNorm('k_norm'), epsilon: normEpsilon } } : {};
     return {
       inputNorm: load(`${path}.input_layernorm.weight`, [hiddenSize]),
       attention: {
         query: linear(`${path}.self_attn.q_proj`, config.hasQkvBias),
         key: linear(`${path}.self_attn.k_proj`, config.hasQkvBias),
         value: linear(`${path}.self_attn.v_proj`, config.hasQkvBias),
-        output: linear(`${path}.self_attn.o_proj`, config.hasOutputBias),
         ...norms,
       },
+      output: linear(`${path}.self_attn.o_proj`, config.hasOutputBias),
       postAttentionNorm: load(`${path}.post_attention_layernorm.weight`, [hiddenSize]),
       feedForward: {
         gate: linear(`${path}.mlp.gate_proj`, config.hasFeedForwardBias),
@@ -123,31 +139,67 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
     };
   });
   const finalNorm = load('model.norm.weight', [hiddenSize]);
-  const head = config.hasTiedEmbeddings ? embedding : load('lm_head.weight', [vocabularySize, hiddenSize]);
+  const head = config.hasTiedEmbeddings
+    ? toFloat32(graph, embedding, 'model.embed_tokens.weight')
+    : load('lm_head.weight', [vocabularySize, hiddenSize]);
   const rope = createRopeCaches(graph, { theta: config.ropeTheta, headDim, positions: plan.contextLength }, 'rope');
 
   return {
     layers: config.layers,
     kvHeads: config.kvHeads,
     headDim,
-    runBlocks: (body, ids, rows, past, presentDim) => {
-      let x = body.gather(embedding, ids, 0, 'embedded');
+    runBlocks: (body, { ids, positions, rows, past, presentDim }) => {
+      const attend = createAttention(body, plan.attention, config, rope, rows, presentDim);
+      const select = (value: FloatValue, name: string): FloatValue => body.gatherND(value, positions, name);
+      let x = toFloat32(body, body.gather(embedding, ids, 0, 'embeddedRows'), 'embedded');
       const present = blocks.map((block, layer) => {
-        const name = `layer.${layer}`;
         const cache = past[layer];
         if (!cache) throw new Error(`layer ${layer} has no cache`);
-        const normed = body.rootMeanSquareNorm(x, block.inputNorm, normEpsilon, `${name}.inputNorm`);
-        const attended = selfAttention(body, normed, block.attention, config, rope, rows, cache, presentDim, name);
-        const middle = body.add(x, attended.output, `${name}.attentionResidual`);
-        const middleNormed = body.rootMeanSquareNorm(middle, block.postAttentionNorm, normEpsilon, `${name}.postAttentionNorm`);
-        x = body.add(middle, gatedFeedForward(body, middleNormed, block.feedForward, name), `${name}.residual`);
-        return attended.present;
+        const result = runBlock(
+          body,
+          x,
+          block,
+          { attend, cache, select: layer === config.layers - 1 ? select : undefined },
+          config,
+          `layer.${layer}`,
+        );
+        x = result.hidden;
+        return result.present;
       });
       return { hidden: x, present };
     },
     computeLogits: (body, hidden) =>
       body.matMulTransposed(body.rootMeanSquareNorm(hidden, finalNorm, normEpsilon, 'finalNorm'), head, 'logits'),
   };
+}
+
+/**
+ * One block: x + attention(norm(x)), then + feed-forward(norm(·)).
+ *
+ * After the last block only some places are wanted: `select` keeps those as soon as nothing mixes places any more, right after attention.
+ * With adapters beside the remaining linears it waits until the end, because their rows belong to rows of the batch.
+ */
+function runBlock(
+  graph: Graph,
+  x: FloatValue,
+  block: Block,
+  step: { attend: Attend; cache: LayerCache; select: ((value: FloatValue, name: string) => FloatValue) | undefined },
+  config: LlamaConfig,
+  name: string,
+): { hidden: FloatValue; present: LayerCache } {
+  const { normEpsilon, headDim } = config;
+  const { gate, up, down } = block.feedForward;
+  const canSelectEarly = ![block.output, gate, up, down].some(({ rows }) => rows);
+  const keep = (value: FloatValue, isEarly: boolean, which: string): FloatValue =>
+    step.select && isEarly === canSelectEarly ? step.select(value, `${name}.${which}`) : value;
+
+  const normed = graph.rootMeanSquareNorm(x, block.inputNorm, normEpsilon, `${name}.inputNorm`);
+  const { context, present } = step.attend(projectHeads(graph, normed, block.attention, headDim, name), step.cache, `${name}.attention`);
+  const attended = applyLinear(graph, keep(context, true, 'wantedContext'), block.output, `${name}.o_proj`);
+  const middle = graph.add(keep(x, true, 'wantedInput'), attended, `${name}.attentionResidual`);
+  const middleNormed = graph.rootMeanSquareNorm(middle, block.postAttentionNorm, normEpsilon, `${name}.postAttentionNorm`);
+  const hidden = graph.add(middle, gatedFeedForward(graph, middleNormed, block.feedForward, name), `${name}.residual`);
+  return { hidden: keep(hidden, false, 'wantedHidden'), present };
 }
 
 /** Declares the classes' inputs once and returns how a module's weight is adapted: not at all, by rows beside it, or merged into it. */

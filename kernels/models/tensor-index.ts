@@ -1,7 +1,7 @@
 // Where a model's tensors lie in its own files, and how they enter a graph: by reference, never read, copied or converted here.
 import type { DType } from '../graph/dtypes.js';
 import type { Graph } from '../graph/graph.js';
-import type { FloatValue } from '../graph/values.js';
+import { expectType, type FloatValue, type Value } from '../graph/values.js';
 
 /** One tensor of a safetensors file. */
 export interface TensorLocation {
@@ -45,13 +45,24 @@ export function getTensor(tensors: TensorIndex, name: string, shape: readonly nu
   return tensor;
 }
 
+/** A tensor as it lies in its file: fp32, or half precision still to be cast. */
+export type StoredTensor = Value<'float32' | 'float16' | 'bfloat16'>;
+
+/** @throws ModelTensorError if the tensor is missing or has another shape */
+export function loadStoredTensor(graph: Graph, tensors: TensorIndex, name: string, shape: readonly number[]): StoredTensor {
+  const { file, dtype, offset, length } = getTensor(tensors, name, shape);
+  return graph.external(dtype === 'F32' ? name : `${name}.stored`, ONNX_TYPES[dtype], shape, { file, offset, length });
+}
+
 /**
  * The tensor as an fp32 value of the graph. Half-precision weights get a Cast, which a session folds once when it loads.
  * @throws ModelTensorError if the tensor is missing or has another shape
  */
 export function loadTensor(graph: Graph, tensors: TensorIndex, name: string, shape: readonly number[]): FloatValue {
-  const { file, dtype, offset, length } = getTensor(tensors, name, shape);
-  const place = { file, offset, length };
-  if (dtype === 'F32') return graph.external(name, 'float32', shape, place);
-  return graph.cast(graph.external(`${name}.stored`, ONNX_TYPES[dtype], shape, place), 'float32', name);
+  return toFloat32(graph, loadStoredTensor(graph, tensors, name, shape), name);
+}
+
+/** The value in fp32, itself if it is already. */
+export function toFloat32(graph: Graph, value: StoredTensor, name: string): FloatValue {
+  return value.dtype === 'float32' ? expectType(value, 'float32') : graph.cast(value, 'float32', name);
 }

@@ -1,80 +1,77 @@
 // Grouped-query self-attention with rotary positions and a key/value cache (Ainslie et al. 2023, arXiv:2305.13245).
 import type { Graph } from '../graph/graph.js';
-import { getDim, multiplyDims } from '../graph/shapes.js';
-import type { FloatValue, Value } from '../graph/values.js';
+import { getDim } from '../graph/shapes.js';
+import type { FloatValue } from '../graph/values.js';
+import type { Attended, AttentionShape, LayerCache, ProjectedHeads, StepRows } from './attention-state.js';
 import { applyLinear, type Linear } from './linear.js';
+import { createPlainRowState, plainAttention } from './plain-attention.js';
 import type { RopeCaches } from './rope.js';
 
 export interface AttentionWeights {
   readonly query: Linear;
   readonly key: Linear;
   readonly value: Linear;
-  readonly output: Linear;
   /** Qwen3: RMS norm over each head of query and key, scale [headDim]. */
-  readonly queryNorm?: FloatValue;
-  readonly keyNorm?: FloatValue;
+  readonly norms?: { readonly query: FloatValue; readonly key: FloatValue; readonly epsilon: number };
 }
 
-export interface AttentionShape {
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly normEpsilon: number;
+/** `fused`: com.microsoft GroupQueryAttention. `plain`: the same in elementary ops. */
+export type AttentionKernel = 'fused' | 'plain';
+
+/** The fused op rotates head sizes in steps of 16 only. */
+const FUSED_HEAD_STEP = 16;
+
+/** The kernel for a head size on a provider: CUDA's fused op takes half precision only. */
+export function chooseAttentionKernel(provider: 'cpu' | 'webgpu' | 'cuda', headDim: number): AttentionKernel {
+  return provider !== 'cuda' && headDim % FUSED_HEAD_STEP === 0 ? 'fused' : 'plain';
 }
 
-/** Keys and values of one layer: [b, kvHeads, length, headDim] each. */
-export interface LayerCache {
-  readonly key: FloatValue;
-  readonly value: FloatValue;
-}
+/** Attention of one layer within a step whose rows are already described. */
+export type Attend = (projected: ProjectedHeads, past: LayerCache, name: string) => Attended;
 
-/** Where each row stands: the same for all layers of a step. */
-export interface RowState {
-  /** [b] int32: index of each row's last valid position, past included. */
-  readonly lastPositions: Value<'int32'>;
-  /** Scalar int32: the longest row, past included. */
-  readonly totalLength: Value<'int32'>;
-}
-
-/**
- * Attention of x [b, t, d] over the cache and itself.
- *
- * Output: context after the output projection [b, t, d], and the cache with the step's keys and values appended; `presentDim` names its length.
- */
-export function selfAttention(
+/** Prepares what all layers of a step share; `presentDim` names the cache's length after the step. */
+export function createAttention(
   graph: Graph,
-  x: FloatValue,
-  weights: AttentionWeights,
+  kernel: AttentionKernel,
   shape: AttentionShape,
   rope: RopeCaches,
-  rows: RowState,
-  past: LayerCache,
+  rows: StepRows,
   presentDim: string,
-  name: string,
-): { output: FloatValue; present: LayerCache } {
-  const query = normalizeHeads(graph, applyLinear(graph, x, weights.query, `${name}.q_proj`), weights.queryNorm, shape, `${name}.q_norm`);
-  const key = normalizeHeads(graph, applyLinear(graph, x, weights.key, `${name}.k_proj`), weights.keyNorm, shape, `${name}.k_norm`);
-  const value = applyLinear(graph, x, weights.value, `${name}.v_proj`);
-  const { context, presentKey, presentValue } = graph.groupQueryAttention(
-    { query, key, value, pastKey: past.key, pastValue: past.value, ...rows, ...rope },
-    { query: shape.heads, keyValue: shape.kvHeads },
-    presentDim,
-    `${name}.attention`,
-  );
-  return { output: applyLinear(graph, context, weights.output, `${name}.o_proj`), present: { key: presentKey, value: presentValue } };
+): Attend {
+  if (kernel === 'plain') {
+    const state = createPlainRowState(graph, shape, rope, rows, presentDim, 'rows');
+    return (projected, past, name) => plainAttention(graph, projected, shape, state, past, presentDim, name);
+  }
+  const lastPositions = graph.subtract(rows.fedLengths, graph.constant('int32', [1]), 'rows.lastPositions');
+  const heads = { query: shape.heads, keyValue: shape.kvHeads };
+  return (projected, past, name) => {
+    const inputs = { ...projected, pastKey: past.key, pastValue: past.value, lastPositions, totalLength: rows.totalLength, ...rope };
+    const { context, presentKey, presentValue } = graph.groupQueryAttention(inputs, heads, presentDim, name);
+    return { context, present: { key: presentKey, value: presentValue } };
+  };
+}
+
+/** Query, key and value of x [b, t, d], heads normalised where the model does so. */
+export function projectHeads(graph: Graph, x: FloatValue, weights: AttentionWeights, headDim: number, name: string): ProjectedHeads {
+  const { norms } = weights;
+  const normalize = (projected: FloatValue, scale: FloatValue | undefined, which: string): FloatValue =>
+    scale && norms ? normalizeHeads(graph, projected, scale, norms.epsilon, headDim, `${name}.${which}`) : projected;
+  return {
+    query: normalize(applyLinear(graph, x, weights.query, `${name}.q_proj`), norms?.query, 'q_norm'),
+    key: normalize(applyLinear(graph, x, weights.key, `${name}.k_proj`), norms?.key, 'k_norm'),
+    value: applyLinear(graph, x, weights.value, `${name}.v_proj`),
+  };
 }
 
 function normalizeHeads(
   graph: Graph,
   projected: FloatValue,
-  scale: FloatValue | undefined,
-  shape: AttentionShape,
+  scale: FloatValue,
+  epsilon: number,
+  headDim: number,
   name: string,
 ): FloatValue {
-  if (!scale) return projected;
   const [batch, time, width] = [getDim(projected.shape, 0), getDim(projected.shape, 1), getDim(projected.shape, 2)];
-  const heads = Number(width) / shape.headDim;
-  const split = graph.reshape(projected, [batch, time, heads, shape.headDim], `${name}.heads`);
-  const normalized = graph.rootMeanSquareNorm(split, scale, shape.normEpsilon, name);
-  return graph.reshape(normalized, [batch, time, multiplyDims(heads, shape.headDim)], `${name}.joined`);
+  const split = graph.reshape(projected, [batch, time, Number(width) / headDim, headDim], `${name}.heads`);
+  return graph.reshape(graph.rootMeanSquareNorm(split, scale, epsilon, name), [batch, time, width], `${name}.joined`);
 }

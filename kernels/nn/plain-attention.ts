@@ -1,0 +1,143 @@
+// Grouped-query attention in plain ops, for what the fused op does not take: head sizes that are no multiple of 16, and fp32 on CUDA.
+import type { Graph } from '../graph/graph.js';
+import { getDim, multiplyDims } from '../graph/shapes.js';
+import type { FloatValue, Value } from '../graph/values.js';
+import type { Attended, AttentionShape, LayerCache, ProjectedHeads, StepRows } from './attention-state.js';
+import type { RopeCaches } from './rope.js';
+
+/** Far below any score, and finite, so that a row of nothing but masked places stays a number. */
+const MASKED = -1e30;
+
+/** What all layers of a step share. */
+export interface PlainRowState {
+  /** [b, t, 1, headDim/2]: the rotary tables at each token's position. */
+  readonly cos: FloatValue;
+  readonly sin: FloatValue;
+  /** [b, kvHeads, t, headDim] int64: the place in the cache of each new key and value. */
+  readonly places: Value<'int64'>;
+  /** [1], int64: length of the cache after the step. */
+  readonly totalLength: Value<'int64'>;
+  /** [b, 1, t, present] bool: which places each token sees. */
+  readonly isVisible: Value<'bool'>;
+}
+
+/** Prepares {@link PlainRowState}; `presentDim` names the cache's length after the step. */
+export function createPlainRowState(
+  graph: Graph,
+  shape: AttentionShape,
+  rope: RopeCaches,
+  rows: StepRows,
+  presentDim: string,
+  name: string,
+): PlainRowState {
+  const { timeDim } = rows;
+  const batchDim = getDim(rows.pastLengths.shape, 0);
+  const offsets = graph.range(graph.squeeze(rows.width, 0, `${name}.widthScalar`), timeDim, `${name}.offsets`);
+  const past = graph.unsqueeze(graph.cast(rows.pastLengths, 'int64', `${name}.past`), 1, `${name}.pastColumn`);
+  const positions = graph.add(past, graph.unsqueeze(offsets, 0, `${name}.offsetRow`), `${name}.positions`);
+  const half = shape.headDim / 2;
+  const rotate = (table: FloatValue, which: string): FloatValue =>
+    graph.reshape(graph.gather(table, positions, 0, `${name}.${which}Rows`), [batchDim, timeDim, 1, half], `${name}.${which}`);
+
+  const column = graph.unsqueeze(graph.unsqueeze(positions, 1, `${name}.positionHeads`), 3, `${name}.positionColumns`);
+  const batch = graph.dimOf(rows.pastLengths, 0, `${name}.batch`);
+  const placesShape = graph.concat(
+    [batch, graph.constant('int64', [shape.kvHeads]), rows.width, graph.constant('int64', [shape.headDim])],
+    0,
+    `${name}.placesShape`,
+  );
+  const totalLength = graph.unsqueeze(graph.cast(rows.totalLength, 'int64', `${name}.total`), 0, `${name}.totalVector`);
+  const keyIndex = graph.range(graph.squeeze(totalLength, 0, `${name}.totalScalar`), presentDim, `${name}.keyIndex`);
+  return {
+    cos: rotate(rope.cos, 'cos'),
+    sin: rotate(rope.sin, 'sin'),
+    places: graph.expand(column, placesShape, [batchDim, shape.kvHeads, timeDim, shape.headDim], `${name}.places`),
+    totalLength,
+    isVisible: graph.lessOrEqual(keyIndex, column, `${name}.isVisible`),
+  };
+}
+
+/**
+ * softmax(QKᵀ/√headDim over visible places)·V per head, query heads sharing key/value heads in groups.
+ *
+ * Inputs: query [b, t, heads·headDim], key and value [b, t, kvHeads·headDim], not yet rotated; the cache before the step.
+ * Output: context [b, t, heads·headDim] and the cache after it, [b, kvHeads, present, headDim].
+ * Numerics: fp32; equal to the fused op up to the order of summation.
+ */
+export function plainAttention(
+  graph: Graph,
+  projected: ProjectedHeads,
+  shape: AttentionShape,
+  rows: PlainRowState,
+  past: LayerCache,
+  presentDim: string,
+  name: string,
+): Attended {
+  const { heads, kvHeads, headDim } = shape;
+  const [batch, time] = [getDim(projected.query.shape, 0), getDim(projected.query.shape, 1)];
+  const split = (value: FloatValue, count: number, which: string): FloatValue =>
+    graph.reshape(value, [batch, time, count, headDim], `${name}.${which}Heads`);
+  const query = rotateHalves(graph, split(projected.query, heads, 'query'), rows, headDim, `${name}.query`);
+  const key = rotateHalves(graph, split(projected.key, kvHeads, 'key'), rows, headDim, `${name}.key`);
+  const value = split(projected.value, kvHeads, 'value');
+
+  const present = {
+    key: appendToCache(graph, past.key, graph.transpose(key, [0, 2, 1, 3], `${name}.keyByHead`), rows, presentDim, `${name}.presentKey`),
+    value: appendToCache(
+      graph,
+      past.value,
+      graph.transpose(value, [0, 2, 1, 3], `${name}.valueByHead`),
+      rows,
+      presentDim,
+      `${name}.presentValue`,
+    ),
+  };
+  // Heads that share keys are neighbours, so a group's queries are rows of one matrix.
+  const groupRows = multiplyDims(heads / kvHeads, time);
+  const byHead = graph.transpose(query, [0, 2, 1, 3], `${name}.queryByHead`);
+  const grouped = graph.reshape(byHead, [batch, kvHeads, groupRows, headDim], `${name}.queryByGroup`);
+  const scaled = graph.multiply(grouped, graph.constant('float32', [1 / Math.sqrt(headDim)], []), `${name}.scaledQuery`);
+  const scores = graph.matMulTransposed(scaled, present.key, `${name}.groupScores`);
+  const scoresByHead = graph.reshape(scores, [batch, heads, time, presentDim], `${name}.scores`);
+  const masked = graph.where(rows.isVisible, scoresByHead, graph.constant('float32', [MASKED], []), `${name}.maskedScores`);
+  const weights = graph.reshape(graph.softmax(masked, `${name}.weights`), [batch, kvHeads, groupRows, presentDim], `${name}.groupWeights`);
+  const mixed = graph.reshape(
+    graph.matMul(weights, present.value, `${name}.groupContext`),
+    [batch, heads, time, headDim],
+    `${name}.contextByHead`,
+  );
+  const context = graph.transpose(mixed, [0, 2, 1, 3], `${name}.contextByToken`);
+  return { context: graph.reshape(context, [batch, time, heads * headDim], `${name}.context`), present };
+}
+
+/** Rotates pairs (i, i + headDim/2), the layout of Llama's checkpoints on the Hub: x [b, t, heads, headDim]. */
+function rotateHalves(graph: Graph, x: FloatValue, { cos, sin }: PlainRowState, headDim: number, name: string): FloatValue {
+  const half = headDim / 2;
+  const bound = (index: number): Value<'int64'> => graph.constant('int64', [index]);
+  const first = graph.slice(x, 3, bound(0), bound(half), half, `${name}.first`);
+  const second = graph.slice(x, 3, bound(half), bound(headDim), half, `${name}.second`);
+  const turn = (a: FloatValue, b: FloatValue, which: string): [FloatValue, FloatValue] => [
+    graph.multiply(a, cos, `${name}.${which}Cos`),
+    graph.multiply(b, sin, `${name}.${which}Sin`),
+  ];
+  const rotatedFirst = graph.subtract(...turn(first, second, 'first'), `${name}.rotatedFirst`);
+  const rotatedSecond = graph.add(...turn(second, first, 'second'), `${name}.rotatedSecond`);
+  return graph.concat([rotatedFirst, rotatedSecond], 3, `${name}.rotated`);
+}
+
+/**
+ * The cache with the step's entries [b, kvHeads, t, headDim] written at each row's own places. Joining first gives the room: one step
+ * never needs more than the past's length and its own.
+ */
+function appendToCache(
+  graph: Graph,
+  past: FloatValue,
+  fresh: FloatValue,
+  rows: PlainRowState,
+  presentDim: string,
+  name: string,
+): FloatValue {
+  const joined = graph.concat([past, fresh], 2, `${name}.joined`, `${presentDim}.joined`);
+  const room = graph.slice(joined, 2, graph.constant('int64', [0]), rows.totalLength, presentDim, `${name}.room`);
+  return graph.scatterElements(room, rows.places, fresh, 2, name);
+}
