@@ -6,6 +6,7 @@ import { ConfigurationModule } from './config/configuration.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { HttpModule } from './http/http.module.js';
 import { RegistryModule } from './registry/registry.module.js';
+import { SearchModule } from './search/search.module.js';
 import { StorageModule } from './storage/storage.module.js';
 
 @Module({})
@@ -13,7 +14,15 @@ export class AppModule {
   static with(configuration: Configuration): DynamicModule {
     return {
       module: AppModule,
-      imports: [ConfigurationModule.with(configuration), DatabaseModule, StorageModule, HttpModule, RegistryModule, BaseModelsModule],
+      imports: [
+        ConfigurationModule.with(configuration),
+        DatabaseModule,
+        StorageModule,
+        HttpModule,
+        RegistryModule,
+        BaseModelsModule,
+        SearchModule,
+      ],
     };
   }
 }

@@ -1,17 +1,18 @@
 // Nest's logger over pino: every line of the hub is one JSON object on standard output.
 import { type LoggerService, type LogLevel } from '@nestjs/common';
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { type Configuration } from '../config/configuration.js';
 
 /** The root logger. What may hold a secret is cut out wherever it is logged. */
-export function createRootLogger(level: Configuration['logLevel']): Logger {
-  return pino({
+export function createRootLogger(level: Configuration['logLevel'], destination: DestinationStream = pino.destination(1)): Logger {
+  const options: LoggerOptions = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: ['*.authorization', '*.cookie', '*.password', '*.accessKey', '*.secretKey', '*.databaseUrl'], remove: true },
-  });
+  };
+  return pino(options, destination);
 }
 
 // Nest's way of saying where a message comes from: the last parameter.

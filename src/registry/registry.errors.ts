@@ -37,4 +37,5 @@ export const registryErrors = {
     fields: ['name', 'version', 'existing'],
   },
   VERSION_OF_BASE_MODEL: { status: 400, message: '{name} is a base model, and base models have no versions: leave @{version} out.' },
+  UNSTORABLE_TEXT: { status: 400, message: '{field} holds {found}, which cannot be stored: remove that.', fields: ['field'] },
 } as const satisfies ErrorTable;

@@ -4,6 +4,7 @@ import { DataSource, In } from 'typeorm';
 import { errorsOf } from '../http/braid-error.js';
 import { createRowId, type Digest, digestOf, type RepoName, type Version, type VersionedName } from '../ids/ids.js';
 import { AdapterVersion } from './adapter-version.entity.js';
+import { assertStorableFields } from './assert-storable.js';
 import { BaseModel } from './base-model.entity.js';
 import { CompositionVersion } from './composition-version.entity.js';
 import { nearHint, nearNames } from './near-names.js';
@@ -72,9 +73,10 @@ export class RegistryService {
 
   /**
    * Adds a base model. The same name with the same weights is that one again, its directory brought up to date.
-   * @throws BraidError BASE_MODEL_CONFLICT, NAME_TAKEN
+   * @throws BraidError BASE_MODEL_CONFLICT, NAME_TAKEN, UNSTORABLE_TEXT
    */
   async addBaseModel(input: NewBaseModel): Promise<BaseModel> {
+    assertStorableFields(input);
     return this.dataSource.transaction(async (manager) => {
       await claimName(manager, input.name, 'base');
       await manager
@@ -127,10 +129,11 @@ export class RegistryService {
 
   /**
    * Adds an adapter version, or finds the same content there already.
-   * @throws BraidError NAME_TAKEN, BASE_MODEL_MISMATCH, VERSION_EXISTS
+   * @throws BraidError NAME_TAKEN, BASE_MODEL_MISMATCH, VERSION_EXISTS, UNSTORABLE_TEXT
    */
   async addAdapterVersion(input: NewAdapterVersion): Promise<Added<AdapterVersion>> {
     const { name, baseModel, version: wantedVersion, ...content } = input;
+    assertStorableFields(content);
     return this.dataSource.transaction(async (manager) => {
       const repository = await lockRepository(manager, name, 'adapter', baseModel);
       const wanted = { version: wantedVersion, digest: content.digest };
@@ -151,10 +154,11 @@ export class RegistryService {
 
   /**
    * Adds a composition version, or finds the same content there already.
-   * @throws BraidError NAME_TAKEN, BASE_MODEL_MISMATCH, VERSION_EXISTS
+   * @throws BraidError NAME_TAKEN, BASE_MODEL_MISMATCH, VERSION_EXISTS, UNSTORABLE_TEXT
    */
   async addCompositionVersion(input: NewCompositionVersion): Promise<Added<CompositionVersion>> {
     const { name, baseModel, version: wantedVersion, ...content } = input;
+    assertStorableFields(content);
     const digest = digestOf(JSON.stringify([content.space, content.parts, content.recipe]));
     return this.dataSource.transaction(async (manager) => {
       const repository = await lockRepository(manager, name, 'composition', baseModel);
