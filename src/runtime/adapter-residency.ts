@@ -1,0 +1,249 @@
+// Which adapters lie in the worker's pages: loads them on demand, pins what requests use, and gives up the least recently used within a budget.
+import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
+import type { LinearClass } from '#kernels/lora/modules.js';
+import { BraidError } from '#src/http/braid-error.js';
+import type { Digest } from '#src/ids/ids.js';
+import { countAdapterPages, sizeOfPages, type ModuleTable, type PageCounts } from './adapter-fit.js';
+import { fail } from './runtime.errors.js';
+import type { AdapterSource } from './sources.js';
+import type { LoadCall } from './worker/protocol.js';
+
+type Pages = ReadonlyMap<LinearClass, readonly number[]>;
+
+interface Resident {
+  readonly pages: Pages;
+  readonly bytes: number;
+  pins: number;
+  lastUse: number;
+}
+
+interface ReadAdapter {
+  readonly adapter: CanonicalAdapter;
+  readonly counts: PageCounts;
+}
+
+/** Adapters held in place for one request. */
+export interface Hold {
+  readonly pages: ReadonlyMap<Digest, Pages>;
+  /** Lets go; safe to call again. */
+  release(): void;
+}
+
+export interface ResidencyOptions {
+  readonly source: AdapterSource;
+  readonly table: ModuleTable;
+  readonly budgetBytes: number;
+  /** Sends the adapter to the worker; what is sent later finds it in its pages. */
+  readonly load: (call: LoadCall) => void;
+}
+
+// Reading and checking is the object store's time, not ours; a few at once hide its latency without holding many adapters in memory.
+const CONCURRENT_READS = 4;
+
+export class AdapterResidency {
+  private readonly residents = new Map<Digest, Resident>();
+  private readonly reads = new Map<Digest, Promise<ReadAdapter>>();
+  /** Known from the first load on: digests are immutable. */
+  private readonly sizes = new Map<Digest, PageCounts>();
+  private readonly freePages = new Map<LinearClass, number[]>();
+  private readonly nextPage = new Map<LinearClass, number>();
+  private usedBytes = 0;
+  private clock = 0;
+  private epoch = 0;
+  /** Requests take memory one after another, so that two that each hold half of it never wait for each other. */
+  private turn: Promise<unknown> = Promise.resolve();
+  private readonly waiters = new Set<() => void>();
+
+  constructor(private readonly options: ResidencyOptions) {}
+
+  /** Bytes of pages in use. */
+  get residentBytes(): number {
+    return this.usedBytes;
+  }
+
+  /**
+   * Brings the adapters into pages and pins them until the hold is released.
+   * Waits its turn, first come first served, until pinned memory is free.
+   * @throws BraidError ADAPTER_MEMORY_EXCEEDED, ADAPTER_MISFIT, ADAPTER_UNREADABLE, WORKER_CRASHED, or the source's own
+   */
+  async acquire(digests: readonly Digest[], signal?: AbortSignal): Promise<Hold> {
+    const held = this.pinResidents(digests);
+    if (held !== undefined) return held;
+    const acquired = this.turn.then(() => this.acquireInTurn([...new Set(digests)], signal));
+    this.turn = acquired.catch(() => undefined);
+    return acquired;
+  }
+
+  /** Forgets everything: the worker that held the pages is gone. Holds from before release nothing. */
+  clear(): void {
+    this.epoch++;
+    this.residents.clear();
+    this.freePages.clear();
+    this.nextPage.clear();
+    this.usedBytes = 0;
+    this.wake();
+  }
+
+  private async acquireInTurn(digests: readonly Digest[], signal: AbortSignal | undefined): Promise<Hold> {
+    const epoch = this.epoch;
+    const pinned: Digest[] = [];
+    try {
+      for (const digest of digests) if (this.pin(digest)) pinned.push(digest);
+      const missing = digests.filter((digest) => !pinned.includes(digest));
+      const read = await this.readWithinBudget(digests, missing);
+      for (const digest of missing) {
+        const { adapter, counts } = read.get(digest) ?? (await this.read(digest));
+        read.delete(digest);
+        await this.makeRoom(sizeOfPages(counts, this.options.table), epoch, signal);
+        this.assertEpoch(epoch);
+        this.place(digest, adapter, counts);
+        this.pin(digest);
+        pinned.push(digest);
+      }
+      this.assertEpoch(epoch);
+      return this.hold(digests, epoch);
+    } catch (error) {
+      if (epoch === this.epoch) for (const digest of pinned) this.unpin(digest);
+      throw error;
+    }
+  }
+
+  /** Reads what is missing, and refuses a request that can never fit before it pushes others out. */
+  private async readWithinBudget(digests: readonly Digest[], missing: readonly Digest[]): Promise<Map<Digest, ReadAdapter>> {
+    const read = new Map<Digest, ReadAdapter>();
+    for (let first = 0; ; first += CONCURRENT_READS) {
+      const needed = digests.reduce((bytes, digest) => bytes + sizeOfPages(this.sizes.get(digest) ?? new Map(), this.options.table), 0);
+      if (needed > this.options.budgetBytes) throw fail('ADAPTER_MEMORY_EXCEEDED', { needed, limit: this.options.budgetBytes });
+      if (first >= missing.length) return read;
+      const some = missing.slice(first, first + CONCURRENT_READS);
+      for (const [index, adapter] of (await Promise.all(some.map((digest) => this.read(digest)))).entries()) {
+        const digest = some[index];
+        if (digest !== undefined) read.set(digest, adapter);
+      }
+    }
+  }
+
+  private pinResidents(digests: readonly Digest[]): Hold | undefined {
+    // A request whose adapters are all here needs no turn, unless someone waits for memory: pinning more would keep it waiting.
+    if (this.waiters.size > 0) return undefined;
+    const unique = [...new Set(digests)];
+    if (!unique.every((digest) => this.residents.has(digest))) return undefined;
+    for (const digest of unique) this.pin(digest);
+    return this.hold(unique, this.epoch);
+  }
+
+  private hold(digests: readonly Digest[], epoch: number): Hold {
+    const pages = new Map(digests.map((digest) => [digest, this.residents.get(digest)?.pages ?? new Map()]));
+    let isHeld = true;
+    return {
+      pages,
+      release: () => {
+        if (!isHeld) return;
+        isHeld = false;
+        if (epoch === this.epoch) for (const digest of digests) this.unpin(digest);
+      },
+    };
+  }
+
+  private async makeRoom(bytes: number, epoch: number, signal: AbortSignal | undefined): Promise<void> {
+    while (this.usedBytes + bytes > this.options.budgetBytes) {
+      if (signal?.aborted) throw fail('REQUEST_CANCELLED');
+      if (this.evictOldest()) continue;
+      await this.waitForRelease(signal);
+      this.assertEpoch(epoch);
+    }
+  }
+
+  private evictOldest(): boolean {
+    let oldest: [Digest, Resident] | undefined;
+    for (const entry of this.residents)
+      if (entry[1].pins === 0 && (oldest === undefined || entry[1].lastUse < oldest[1].lastUse)) oldest = entry;
+    if (oldest === undefined) return false;
+    const [digest, { pages, bytes }] = oldest;
+    this.residents.delete(digest);
+    this.usedBytes -= bytes;
+    for (const [linearClass, numbers] of pages) {
+      const free = this.freePages.get(linearClass);
+      if (free === undefined) this.freePages.set(linearClass, [...numbers]);
+      else free.push(...numbers);
+    }
+    return true;
+  }
+
+  private place(digest: Digest, adapter: CanonicalAdapter, counts: PageCounts): void {
+    const bytes = sizeOfPages(counts, this.options.table);
+    const pages = new Map<LinearClass, number[]>();
+    for (const [linearClass, count] of counts)
+      pages.set(
+        linearClass,
+        Array.from({ length: count }, () => this.takePage(linearClass)),
+      );
+    this.residents.set(digest, { pages, bytes, pins: 0, lastUse: 0 });
+    this.usedBytes += bytes;
+    this.options.load({ pages, adapter });
+  }
+
+  private takePage(linearClass: LinearClass): number {
+    const free = this.freePages.get(linearClass)?.pop();
+    if (free !== undefined) return free;
+    // Page 0 stays zero.
+    const next = this.nextPage.get(linearClass) ?? 1;
+    this.nextPage.set(linearClass, next + 1);
+    return next;
+  }
+
+  private read(digest: Digest): Promise<ReadAdapter> {
+    const running = this.reads.get(digest);
+    if (running !== undefined) return running;
+    const read = this.readUncached(digest).finally(() => this.reads.delete(digest));
+    this.reads.set(digest, read);
+    return read;
+  }
+
+  private async readUncached(digest: Digest): Promise<ReadAdapter> {
+    let adapter: CanonicalAdapter;
+    try {
+      adapter = await this.options.source.load(digest);
+    } catch (error) {
+      throw error instanceof BraidError ? error : fail('ADAPTER_UNREADABLE', { digest }, error);
+    }
+    const counts = countAdapterPages(digest, adapter, this.options.table);
+    this.sizes.set(digest, counts);
+    return { adapter, counts };
+  }
+
+  private pin(digest: Digest): boolean {
+    const resident = this.residents.get(digest);
+    if (resident === undefined) return false;
+    resident.pins++;
+    resident.lastUse = ++this.clock;
+    return true;
+  }
+
+  private unpin(digest: Digest): void {
+    const resident = this.residents.get(digest);
+    if (resident === undefined) return;
+    resident.pins--;
+    if (resident.pins === 0) this.wake();
+  }
+
+  private waitForRelease(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.waiters.delete(wake);
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.waiters.add(wake);
+      signal?.addEventListener('abort', wake, { once: true });
+    });
+  }
+
+  private wake(): void {
+    for (const wake of [...this.waiters]) wake();
+  }
+
+  private assertEpoch(epoch: number): void {
+    if (epoch !== this.epoch) throw fail('WORKER_CRASHED', { found: 'while its adapters were being loaded' });
+  }
+}

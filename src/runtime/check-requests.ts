@@ -1,0 +1,96 @@
+// What a request must be before anything is loaded or run for it. Pure; every failure names what was found and what is allowed.
+import type { Digest } from '#src/ids/ids.js';
+import type { GenerateRequest, Mixture, Sampling, ScoreOptions, ScoreRow } from './engine.js';
+import { fail } from './runtime.errors.js';
+
+/** What the model can take. */
+export interface ModelLimits {
+  readonly contextLength: number;
+  readonly vocabularySize: number;
+}
+
+const MAX_TOP_LOGPROBS = 20;
+// Each stop token widens an input of every step; more than this is a mistake, not a use.
+const MAX_STOP_TOKENS = 64;
+// Far beyond any use (composition bounds are ±1.5), far below what overflows float32 on its way through a network.
+const MAX_WEIGHT = 1e4;
+// Below this the distribution is its arg max to float32's precision; vLLM draws the same line.
+const GREEDY_BELOW = 1e-5;
+const MAX_TEMPERATURE = 100;
+
+/**
+ * The mixture with equal digests summed and zero weights dropped, sorted by digest: equal compositions become equal lists.
+ * @throws BraidError OUT_OF_BOUNDS
+ */
+export function checkMixture(mixture: Mixture): Mixture {
+  const weights = new Map<Digest, number>();
+  for (const { digest, weight } of mixture) {
+    if (!(Math.abs(weight) <= MAX_WEIGHT)) throw outOfBounds('weight', weight, `a finite number of magnitude at most ${MAX_WEIGHT}`);
+    weights.set(digest, (weights.get(digest) ?? 0) + weight);
+  }
+  return [...weights]
+    .filter(([, weight]) => weight !== 0)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([digest, weight]) => ({ digest, weight }));
+}
+
+/** @throws BraidError EMPTY_INPUT, TOKEN_OUT_OF_RANGE, CONTEXT_OVERFLOW, OUT_OF_BOUNDS */
+export function checkScoreRow(row: ScoreRow, limits: ModelLimits): ScoreRow {
+  checkTokens(row.ids, limits);
+  checkContext(row.ids.length, 0, limits);
+  checkWhole('from', row.from, 1, row.ids.length);
+  return { ids: row.ids, from: row.from, mixture: checkMixture(row.mixture) };
+}
+
+/** @throws BraidError OUT_OF_BOUNDS, MIXTURES_DIFFER */
+export function checkScoreOptions(rows: readonly ScoreRow[], options: ScoreOptions): void {
+  checkWhole('topLogprobs', options.topLogprobs ?? 0, 0, MAX_TOP_LOGPROBS);
+  if (options.application !== 'merged') return;
+  const keys = new Set(rows.map((row) => JSON.stringify(row.mixture)));
+  if (keys.size > 1) throw fail('MIXTURES_DIFFER');
+}
+
+/**
+ * The request with its mixture and sampling in canonical form.
+ * @throws BraidError EMPTY_INPUT, TOKEN_OUT_OF_RANGE, CONTEXT_OVERFLOW, OUT_OF_BOUNDS
+ */
+export function checkGenerateRequest(request: GenerateRequest, limits: ModelLimits): GenerateRequest {
+  checkTokens(request.ids, limits);
+  checkWhole('maxTokens', request.maxTokens, 1, Number.MAX_SAFE_INTEGER);
+  checkContext(request.ids.length, request.maxTokens, limits);
+  checkWhole('topLogprobs', request.topLogprobs, 0, MAX_TOP_LOGPROBS);
+  if (request.stopTokens.length > MAX_STOP_TOKENS)
+    throw outOfBounds('stopTokens', `${request.stopTokens.length} tokens`, `at most ${MAX_STOP_TOKENS} tokens`);
+  for (const token of request.stopTokens) checkWhole('stopTokens', token, 0, limits.vocabularySize - 1);
+  return { ...request, mixture: checkMixture(request.mixture), sampling: checkSampling(request.sampling, limits) };
+}
+
+function checkSampling(sampling: Sampling, limits: ModelLimits): Sampling {
+  const { temperature, topK, topP, seed } = sampling;
+  if (!(temperature >= 0 && temperature <= MAX_TEMPERATURE))
+    throw outOfBounds('temperature', temperature, `between 0 and ${MAX_TEMPERATURE}`);
+  checkWhole('topK', topK, 0, Number.MAX_SAFE_INTEGER);
+  if (!(topP > 0 && topP <= 1)) throw outOfBounds('topP', topP, 'above 0 and at most 1');
+  if (!Number.isSafeInteger(seed)) throw outOfBounds('seed', seed, 'a whole number of at most 53 bits');
+  return { temperature: temperature < GREEDY_BELOW ? 0 : temperature, topK: topK >= limits.vocabularySize ? 0 : topK, topP, seed };
+}
+
+function checkTokens(ids: readonly number[], { vocabularySize }: ModelLimits): void {
+  if (ids.length === 0) throw fail('EMPTY_INPUT');
+  for (const [position, id] of ids.entries()) {
+    if (!Number.isInteger(id) || id < 0 || id >= vocabularySize)
+      throw fail('TOKEN_OUT_OF_RANGE', { found: String(id), position, last: vocabularySize - 1 });
+  }
+}
+
+function checkContext(prompt: number, answer: number, { contextLength }: ModelLimits): void {
+  if (prompt + answer > contextLength) throw fail('CONTEXT_OVERFLOW', { found: prompt + answer, prompt, answer, limit: contextLength });
+}
+
+function checkWhole(field: string, found: number, least: number, most: number): void {
+  if (!Number.isInteger(found) || found < least || found > most) throw outOfBounds(field, found, `a whole number from ${least} to ${most}`);
+}
+
+function outOfBounds(field: string, found: number | string, allowed: string): Error {
+  return fail('OUT_OF_BOUNDS', { field, found: String(found), allowed });
+}

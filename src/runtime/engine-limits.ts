@@ -1,0 +1,37 @@
+// How large one run of the model may be: what keeps the processor busy, bounded by what keeps others waiting and by memory.
+import type { LlamaConfig } from '#kernels/models/llama.js';
+import type { ScoreBatchLimits } from './plan-score-batches.js';
+import { CPU_SLOT_COSTS } from './plan-slots.js';
+import type { SchedulerLimits } from './scheduler.js';
+import type { Provider } from './worker/protocol.js';
+
+export interface EngineLimits extends SchedulerLimits {
+  readonly score: ScoreBatchLimits;
+}
+
+// Two cores reach their full speed at some 300 tokens a run; a thousand keep a streaming reader waiting under a second. GPUs want more.
+const RUN_TOKENS = { cpu: 1024, webgpu: 4096, cuda: 8192 } as const satisfies Record<Provider, number>;
+// 64 MiB of logits; the graph holds about three arrays of that size.
+const MAX_LOGITS = 16 * 2 ** 20;
+const MAX_POSITIONS = 512;
+// Keys and values of all running rows, beside the weights.
+const CACHE_BYTES = 2 ** 30;
+
+export function createLimits(config: LlamaConfig, provider: Provider, maxBatchRows: number, pageRank: number): EngineLimits {
+  return {
+    maxBatchRows,
+    prefillTokens: RUN_TOKENS[provider],
+    cacheBytes: CACHE_BYTES,
+    cacheBytesPerToken: config.layers * 2 * config.kvHeads * config.headDim * Float32Array.BYTES_PER_ELEMENT,
+    streamedSteps: 4,
+    batchSteps: 16,
+    contextLength: config.maxPositionEmbeddings,
+    pageRank,
+    slotCosts: CPU_SLOT_COSTS,
+    score: {
+      paddedTokens: RUN_TOKENS[provider],
+      positions: Math.max(1, Math.min(MAX_POSITIONS, Math.floor(MAX_LOGITS / config.vocabularySize))),
+      closeAtTokens: RUN_TOKENS[provider] / 2,
+    },
+  };
+}

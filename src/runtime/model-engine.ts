@@ -1,0 +1,303 @@
+// The engine of one base model: checks requests, holds their adapters, hands them to the scheduler, and answers each one whatever happens.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { listLinearModules } from '#kernels/models/llama.js';
+import type { Digest } from '#src/ids/ids.js';
+import { ModuleTable } from './adapter-fit.js';
+import { AdapterResidency, type Hold } from './adapter-residency.js';
+import { checkGenerateRequest, checkScoreOptions, checkScoreRow } from './check-requests.js';
+import type { Engine, GeneratedToken, GenerateRequest, Mixture, ScoreOptions, ScoreResult, ScoreRow, TopLogprobs } from './engine.js';
+import { createLimits, type EngineLimits } from './engine-limits.js';
+import { planSlots, type PlacedAdapter } from './plan-slots.js';
+import { planScoreBatches, type ScorePiece } from './plan-score-batches.js';
+import { createScoreCall, readTop } from './run-calls.js';
+import { fail } from './runtime.errors.js';
+import { Scheduler, type GenerationTask, type ScoreTask } from './scheduler.js';
+import type { AdapterSource, BaseModelFiles } from './sources.js';
+import { TokenStream } from './token-stream.js';
+import { WorkerLink } from './worker-link.js';
+import type { Provider, RunResult } from './worker/protocol.js';
+
+export interface EngineOptions extends BaseModelFiles {
+  readonly adapters: AdapterSource;
+  readonly provider: Provider;
+  /** Threads inside an operator. */
+  readonly threads: number;
+  /** Rows that generate at the same time. */
+  readonly maxBatchRows: number;
+  /** Requests that may wait. */
+  readonly maxQueue: number;
+  readonly adapterMemoryBytes: number;
+  /** Time after which the merged session, a second copy of the weights, is released. @default 30000 */
+  readonly mergedIdleMs?: number;
+}
+
+// Ranks below fill a page with zeros, ranks above take several; 8 divides the ranks in common use.
+const PAGE_RANK = 8;
+const MERGED_IDLE_MS = 30_000;
+
+/**
+ * Opens the engine of a base model: starts its worker thread and the execution provider. Weights are read at the first request.
+ * @throws BraidError PROVIDER_UNAVAILABLE, WORKER_CRASHED
+ */
+export async function openEngine(options: EngineOptions): Promise<ModelEngine> {
+  const engine = new ModelEngine(options);
+  try {
+    await engine.start();
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+  return engine;
+}
+
+/** A request that was taken in and not answered yet. */
+interface Ticket {
+  /** Answers the request with an error, lets its adapters go and takes it off the scheduler; does nothing once it is answered. */
+  fail(error: unknown): void;
+  /** Lets go after the last answer. */
+  close(): void;
+}
+
+export class ModelEngine implements Engine {
+  readonly contextLength: number;
+  readonly vocabularySize: number;
+  private readonly limits: EngineLimits;
+  private readonly link: WorkerLink;
+  private readonly residency: AdapterResidency;
+  private readonly scheduler: Scheduler;
+  private readonly tickets = new Set<Ticket>();
+  private preparing = 0;
+  private isClosing = false;
+  private whenEmpty: (() => void) | undefined;
+
+  /** Use {@link openEngine}. */
+  constructor(private readonly options: EngineOptions) {
+    const { config, directory, tensors, provider, threads, adapters, adapterMemoryBytes } = options;
+    this.contextLength = config.maxPositionEmbeddings;
+    this.vocabularySize = config.vocabularySize;
+    this.limits = createLimits(config, provider, options.maxBatchRows, PAGE_RANK);
+    this.link = new WorkerLink(
+      { directory, config, tensors, provider, threads, pageRank: PAGE_RANK, mergedIdleMs: options.mergedIdleMs ?? MERGED_IDLE_MS },
+      (error) => this.recover(error),
+    );
+    this.residency = new AdapterResidency({
+      source: adapters,
+      table: new ModuleTable(listLinearModules(config), PAGE_RANK),
+      budgetBytes: adapterMemoryBytes,
+      // A failed load is a crash of the worker, and that answers every request by itself.
+      load: (call) => void this.link.request('load', call).catch(() => undefined),
+    });
+    this.scheduler = new Scheduler(
+      this.limits,
+      async (call) => {
+        await this.link.start();
+        return this.link.request('run', call);
+      },
+      () => void this.link.request('forget', {}).catch(() => undefined),
+    );
+  }
+
+  /** Starts the worker thread. @throws BraidError PROVIDER_UNAVAILABLE, WORKER_CRASHED */
+  async start(): Promise<void> {
+    await this.link.start();
+  }
+
+  /**
+   * Log-probabilities of the rows' tokens from `from` on.
+   * @throws BraidError of runtime.errors.ts
+   */
+  async score(rows: readonly ScoreRow[], options: ScoreOptions = {}): Promise<ScoreResult[]> {
+    const checked = rows.map((row) => checkScoreRow(row, this));
+    checkScoreOptions(checked, options);
+    const spans = checked.map(({ ids, from, mixture }) => ({
+      length: ids.length,
+      from,
+      adaptersKey: mixture.map(({ digest }) => digest).join(),
+    }));
+    const batches = planScoreBatches(spans, this.limits.score);
+    const wanted = options.topLogprobs ?? 0;
+    const results = checked.map(({ ids, from }) => ({ logprobs: new Float32Array(ids.length - from), top: [] as TopLogprobs[] }));
+    if (batches.length === 0) return results;
+
+    await new Promise<void>((resolve, reject) => {
+      this.take(options.signal, checked, reject, (place, ticket): ScoreTask => {
+        const placed = checked.map(({ mixture }) => place(mixture));
+        return {
+          batches,
+          createCall: (batch) => this.createScoreCall(batch, checked, placed, options),
+          deliver: (batch, result) => fillScores(results, batch, checked, result, wanted),
+          finish: () => {
+            ticket.close();
+            resolve();
+          },
+          fail: (error) => ticket.fail(error),
+        };
+      });
+    });
+    return results;
+  }
+
+  /**
+   * The tokens of an answer, as they come. The request is taken in at the first `next()`; returning the iterator cancels it.
+   * `next()` rejects with a BraidError of runtime.errors.ts.
+   */
+  generate(request: GenerateRequest): AsyncIterable<GeneratedToken> {
+    let leave = (): void => undefined;
+    return new TokenStream(
+      (stream) => (leave = this.startGeneration(request, stream)),
+      () => leave(),
+    );
+  }
+
+  /**
+   * Refuses new requests, lets the others finish for `drainMs`, answers what is left with ENGINE_CLOSED and ends the worker thread.
+   * @param options.drainMs @default 0
+   */
+  async close({ drainMs = 0 }: { drainMs?: number } = {}): Promise<void> {
+    this.isClosing = true;
+    if (this.tickets.size > 0 && drainMs > 0) {
+      const timer = new AbortController();
+      await Promise.race([
+        new Promise<void>((resolve) => (this.whenEmpty = resolve)),
+        sleep(drainMs, undefined, { signal: timer.signal }).catch(() => undefined),
+      ]);
+      timer.abort();
+    }
+    for (const ticket of [...this.tickets]) ticket.fail(fail('ENGINE_CLOSED'));
+    await this.link.close();
+  }
+
+  /** Ends the worker thread as a crash would; for tests of what follows. */
+  async dropWorker(): Promise<void> {
+    await this.link.drop();
+  }
+
+  private startGeneration(raw: GenerateRequest, stream: TokenStream): () => void {
+    try {
+      const request = checkGenerateRequest(raw, this);
+      const ticket = this.take(
+        request.signal,
+        [request],
+        (error) => stream.fail(error),
+        (place, owner): GenerationTask => ({
+          request,
+          adapters: place(request.mixture),
+          deliver: (tokens) => {
+            stream.push(tokens);
+            if (tokens.at(-1)?.finish === undefined) return;
+            owner.close();
+            stream.end();
+          },
+          fail: (error) => owner.fail(error),
+        }),
+      );
+      return () => ticket.fail(fail('REQUEST_CANCELLED'));
+    } catch (error) {
+      stream.fail(error);
+      return () => undefined;
+    }
+  }
+
+  /**
+   * Takes a request in: queue limit, abort signal, worker, adapters, scheduler. `reject` is called at most once.
+   * @throws BraidError ENGINE_CLOSED, QUEUE_FULL, REQUEST_CANCELLED
+   */
+  private take(
+    signal: AbortSignal | undefined,
+    mixtures: readonly { readonly mixture: Mixture }[],
+    reject: (error: unknown) => void,
+    createTask: (place: (mixture: Mixture) => PlacedAdapter[], ticket: Ticket) => GenerationTask | ScoreTask,
+  ): Ticket {
+    if (this.isClosing) throw fail('ENGINE_CLOSED');
+    if (signal?.aborted) throw fail('REQUEST_CANCELLED');
+    const waiting = this.preparing + this.scheduler.waitingCount;
+    if (waiting >= this.options.maxQueue) throw fail('QUEUE_FULL', { waiting });
+
+    let hold: Hold | undefined;
+    let task: GenerationTask | ScoreTask | undefined;
+    const abort = (): void => ticket.fail(fail('REQUEST_CANCELLED'));
+    const ticket: Ticket = {
+      close: () => {
+        if (!this.tickets.delete(ticket)) return;
+        signal?.removeEventListener('abort', abort);
+        hold?.release();
+        if (this.tickets.size === 0) this.whenEmpty?.();
+      },
+      fail: (error) => {
+        if (!this.tickets.has(ticket)) return;
+        if (task !== undefined) this.scheduler.cancel(task);
+        ticket.close();
+        reject(error);
+      },
+    };
+    this.tickets.add(ticket);
+    signal?.addEventListener('abort', abort, { once: true });
+
+    const digests = new Set<Digest>(mixtures.flatMap(({ mixture }) => mixture.map(({ digest }) => digest)));
+    const prepare = async (): Promise<void> => {
+      this.preparing++;
+      try {
+        await this.link.start();
+        hold = await this.residency.acquire([...digests], signal);
+      } finally {
+        this.preparing--;
+      }
+      if (!this.tickets.has(ticket)) {
+        hold.release();
+        return;
+      }
+      const { pages } = hold;
+      const place = (mixture: Mixture): PlacedAdapter[] =>
+        mixture.map(({ digest, weight }) => ({ pages: pages.get(digest) ?? new Map(), weight }));
+      task = createTask(place, ticket);
+      if ('batches' in task) this.scheduler.score(task);
+      else this.scheduler.generate(task);
+    };
+    prepare().catch((error: unknown) => ticket.fail(error));
+    return ticket;
+  }
+
+  private createScoreCall(
+    batch: readonly ScorePiece[],
+    rows: readonly ScoreRow[],
+    placed: readonly PlacedAdapter[][],
+    options: ScoreOptions,
+  ): ReturnType<typeof createScoreCall> {
+    const application = options.application ?? 'factored';
+    const adapters = batch.map(({ row }) => placed[row] ?? []);
+    const tokensPerRow = batch.reduce((most, { to }) => Math.max(most, to - 1), 0);
+    return createScoreCall(batch, (row) => rows[row]?.ids ?? [], {
+      application,
+      topLogprobs: options.topLogprobs ?? 0,
+      // Merged, the whole batch has one mixture.
+      lora: planSlots(application === 'merged' ? adapters.slice(0, 1) : adapters, PAGE_RANK, { ...this.limits.slotCosts, tokensPerRow }),
+    });
+  }
+
+  private recover(error: Error): void {
+    this.residency.clear();
+    for (const ticket of [...this.tickets]) ticket.fail(error);
+  }
+}
+
+/** @throws BraidError NOT_FINITE */
+function fillScores(
+  results: readonly { logprobs: Float32Array; top: TopLogprobs[] }[],
+  batch: readonly ScorePiece[],
+  rows: readonly ScoreRow[],
+  result: RunResult,
+  wanted: number,
+): void {
+  let place = 0;
+  for (const { row, from, to } of batch) {
+    const target = results[row];
+    const start = rows[row]?.from ?? 0;
+    if (target === undefined) continue;
+    for (let at = from; at < to; at++, place++) {
+      const logprob = result.logprobs[place] ?? Number.NaN;
+      if (!Number.isFinite(logprob)) throw fail('NOT_FINITE');
+      target.logprobs[at - start] = logprob;
+      if (wanted > 0) target.top[at - start] = readTop(result, place, wanted);
+    }
+  }
+}

@@ -1,0 +1,152 @@
+// Lays out runs of the step program: rows of a request become the arrays of a call, and a call's results the tokens of its rows.
+import type { GeneratedToken, Sampling, TopLogprobs } from './engine.js';
+import type { ScorePiece } from './plan-score-batches.js';
+import { uniformAt } from './uniforms.js';
+import type { ClassSlots, RunCall, RunResult } from './worker/protocol.js';
+
+/** A row that generates, as a run sees it. */
+export interface GeneratingRow {
+  readonly key: number;
+  readonly promptIds: readonly number[];
+  readonly stopTokens: readonly number[];
+  readonly sampling: Sampling;
+  readonly topLogprobs: number;
+  /** Tokens generated so far. */
+  readonly emitted: number;
+  /** The last of them. */
+  readonly lastToken: number;
+}
+
+type Shape = Pick<RunCall, 'rows' | 'columns' | 'ids' | 'lengths'>;
+
+/** Rows side by side, right-padded with token 0. */
+function padRows(rows: readonly (readonly number[])[]): Shape {
+  const columns = rows.reduce((most, ids) => Math.max(most, ids.length), 0);
+  const ids = new BigInt64Array(rows.length * columns);
+  for (const [row, tokens] of rows.entries()) for (const [column, id] of tokens.entries()) ids[row * columns + column] = BigInt(id);
+  return { rows: rows.length, columns, ids, lengths: Int32Array.from(rows, ({ length }) => length) };
+}
+
+/** A forced step over the pieces' rows: logits at the position before each scored token. */
+export function createScoreCall(
+  pieces: readonly ScorePiece[],
+  idsOf: (row: number) => readonly number[],
+  options: Pick<RunCall, 'application' | 'topLogprobs' | 'lora'>,
+): RunCall {
+  const shape = padRows(pieces.map(({ row, to }) => idsOf(row).slice(0, to - 1)));
+  const positions: bigint[] = [];
+  const targets: bigint[] = [];
+  for (const [batchRow, { row, from, to }] of pieces.entries()) {
+    const ids = idsOf(row);
+    for (let at = from; at < to; at++) {
+      positions.push(BigInt(batchRow), BigInt(at - 1));
+      targets.push(BigInt(ids[at] ?? 0));
+    }
+  }
+  return {
+    ...options,
+    ...shape,
+    pastLengths: new Int32Array(shape.rows),
+    positions: BigInt64Array.from(positions),
+    targets: BigInt64Array.from(targets),
+    steps: 1,
+    stopTokens: new BigInt64Array(shape.rows).fill(-1n),
+    temperature: new Float32Array(shape.rows),
+    topK: new Int32Array(shape.rows),
+    topP: new Float32Array(shape.rows).fill(1),
+    uniforms: new Float32Array(shape.rows),
+    cache: { kind: 'discard' },
+  };
+}
+
+/** The rows' prompts and `steps` tokens for each; the caches are kept unless no row can need them again. */
+export function createPrefillCall(rows: readonly GeneratingRow[], steps: number, keepCache: boolean, lora: readonly ClassSlots[]): RunCall {
+  const shape = padRows(rows.map(({ promptIds }) => promptIds));
+  return {
+    application: 'factored',
+    ...shape,
+    pastLengths: new Int32Array(rows.length),
+    ...createChoice(rows, shape.lengths, steps),
+    lora,
+    cache: keepCache ? { kind: 'begin', keys: rows.map(({ key }) => key) } : { kind: 'discard' },
+  };
+}
+
+/** `steps` further tokens for each row. */
+export function createDecodeCall(rows: readonly GeneratingRow[], steps: number, lora: readonly ClassSlots[]): RunCall {
+  const shape = padRows(rows.map(({ lastToken }) => [lastToken]));
+  return {
+    application: 'factored',
+    ...shape,
+    pastLengths: Int32Array.from(rows, countCached),
+    ...createChoice(rows, shape.lengths, steps),
+    lora,
+    cache: { kind: 'continue', keys: rows.map(({ key }) => key) },
+  };
+}
+
+/** Columns of a row's cache: everything but the last token, which is fed next. */
+export function countCached({ promptIds, emitted }: GeneratingRow): number {
+  return promptIds.length + emitted - 1;
+}
+
+function createChoice(
+  rows: readonly GeneratingRow[],
+  lengths: Int32Array,
+  steps: number,
+): Pick<RunCall, 'positions' | 'targets' | 'steps' | 'stopTokens' | 'temperature' | 'topK' | 'topP' | 'uniforms' | 'topLogprobs'> {
+  const mostStops = rows.reduce((most, { stopTokens }) => Math.max(most, stopTokens.length), 1);
+  const stopTokens = new BigInt64Array(rows.length * mostStops).fill(-1n);
+  const uniforms = new Float32Array(steps * rows.length);
+  for (const [row, { stopTokens: stops, sampling, emitted }] of rows.entries()) {
+    for (const [index, token] of stops.entries()) stopTokens[row * mostStops + index] = BigInt(token);
+    if (sampling.temperature > 0)
+      for (let step = 0; step < steps; step++) uniforms[step * rows.length + row] = uniformAt(sampling.seed, emitted + step);
+  }
+  return {
+    positions: BigInt64Array.from(rows.flatMap((_, row) => [BigInt(row), BigInt((lengths[row] ?? 1) - 1)])),
+    targets: new BigInt64Array(rows.length).fill(-1n),
+    steps,
+    stopTokens,
+    temperature: Float32Array.from(rows, ({ sampling }) => sampling.temperature),
+    topK: Int32Array.from(rows, ({ sampling }) => sampling.topK),
+    topP: Float32Array.from(rows, ({ sampling }) => sampling.topP),
+    uniforms,
+    topLogprobs: rows.reduce((most, { topLogprobs }) => Math.max(most, topLogprobs), 0),
+  };
+}
+
+/** The `wanted` most likely tokens at one place of a result ([k', m, n], n ≥ wanted). */
+export function readTop(result: RunResult, place: number, wanted: number): TopLogprobs {
+  const places = result.tokens.length;
+  const width = places === 0 ? 0 : result.topIds.length / places;
+  const start = place * width;
+  return {
+    ids: Array.from(result.topIds.subarray(start, start + wanted), Number),
+    logprobs: Array.from(result.topValues.subarray(start, start + wanted)),
+  };
+}
+
+/** The tokens that a run gave one of its rows, up to its stop token or the number of tokens it may still have. */
+export function readTokens(
+  result: RunResult,
+  rows: number,
+  row: number,
+  request: { stopTokens: readonly number[]; topLogprobs: number; remaining: number },
+): GeneratedToken[] {
+  const tokens: GeneratedToken[] = [];
+  for (let step = 0; step < result.steps && tokens.length < request.remaining; step++) {
+    const place = step * rows + row;
+    const id = Number(result.tokens[place]);
+    const isStop = request.stopTokens.includes(id);
+    const isLast = isStop || tokens.length + 1 === request.remaining;
+    tokens.push({
+      id,
+      logprob: result.logprobs[place] ?? Number.NaN,
+      ...(request.topLogprobs > 0 ? { top: readTop(result, place, request.topLogprobs) } : {}),
+      ...(isLast ? { finish: isStop ? ('stop' as const) : ('length' as const) } : {}),
+    });
+    if (isStop) break;
+  }
+  return tokens;
+}

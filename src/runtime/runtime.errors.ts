@@ -1,0 +1,57 @@
+// Every error that the runtime lets out: whose fault it is, what was found, what to do next.
+import { errorsOf, type ErrorTable } from '#src/http/braid-error.js';
+
+export const runtimeErrors = {
+  QUEUE_FULL: {
+    status: 429,
+    message: 'This base model already has {waiting} requests waiting, which is the limit; send the request again later.',
+    fields: ['waiting'],
+    retryable: true,
+  },
+  WORKER_CRASHED: {
+    status: 503,
+    message: 'The worker that ran this base model stopped ({found}); it is started again for the next request, so send this one again.',
+    fields: ['found'],
+    retryable: true,
+  },
+  ENGINE_CLOSED: { status: 503, message: 'The engine is shutting down; send the request again later.', retryable: true },
+  PROVIDER_UNAVAILABLE: {
+    status: 503,
+    message: 'The execution provider "{provider}" cannot start: {found}. {advice}',
+    fields: ['provider', 'found', 'advice'],
+  },
+  MODEL_UNLOADABLE: { status: 500, message: 'The base model cannot be loaded: {found}', fields: ['found'] },
+  RUN_FAILED: { status: 500, message: 'The model run failed: {found}', fields: ['found'] },
+  REQUEST_CANCELLED: { status: 499, message: 'The request was cancelled by its client.' },
+  EMPTY_INPUT: { status: 400, message: 'The input has no tokens; give at least one.' },
+  TOKEN_OUT_OF_RANGE: {
+    status: 400,
+    message: 'Token {found} at position {position} is not a token of this model: ids are whole numbers from 0 to {last}.',
+    fields: ['found', 'position', 'last'],
+  },
+  CONTEXT_OVERFLOW: {
+    status: 400,
+    message:
+      'The request needs {found} tokens of context ({prompt} of input, {answer} to generate), but this model has {limit}; shorten the input or generate fewer.',
+    fields: ['found', 'prompt', 'answer', 'limit'],
+  },
+  OUT_OF_BOUNDS: { status: 400, message: '{field} is {found}, but must be {allowed}.', fields: ['field', 'found', 'allowed'] },
+  MIXTURES_DIFFER: {
+    status: 400,
+    message: 'Merged application takes one mixture for all rows, but the rows differ; score them factored, or in one call per mixture.',
+  },
+  ADAPTER_MEMORY_EXCEEDED: {
+    status: 413,
+    message:
+      'The adapters of this request need {needed} bytes of adapter memory, but {limit} are set aside; use fewer adapters or raise BRAID_ADAPTER_MEMORY_MB.',
+    fields: ['needed', 'limit'],
+  },
+  ADAPTER_MISFIT: { status: 422, message: 'Adapter {digest} does not fit this base model: {found}.', fields: ['digest', 'found'] },
+  ADAPTER_UNREADABLE: { status: 500, message: 'Adapter {digest} cannot be read from the store.', fields: ['digest'] },
+  NOT_FINITE: {
+    status: 422,
+    message: 'The model computed a number that is not finite under this mixture; use smaller weights.',
+  },
+} as const satisfies ErrorTable;
+
+export const fail = errorsOf(runtimeErrors);

@@ -1,0 +1,65 @@
+// Opens engines: one per base model, on first use, kept until the hub stops.
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { CONFIGURATION, type Configuration } from '#src/config/configuration.js';
+import { BraidError } from '#src/http/braid-error.js';
+import type { Digest } from '#src/ids/ids.js';
+import type { Engine, Engines } from './engine.js';
+import { openEngine, type ModelEngine } from './model-engine.js';
+import { fail } from './runtime.errors.js';
+import { ADAPTER_SOURCE, BASE_MODEL_SOURCE, type AdapterSource, type BaseModelSource } from './sources.js';
+
+// What is being generated when the hub is told to stop may take this long to finish; then it is answered with ENGINE_CLOSED.
+const DRAIN_MS = 5_000;
+
+@Injectable()
+export class EnginesService implements Engines, OnModuleDestroy {
+  private readonly engines = new Map<Digest, Promise<ModelEngine>>();
+  private isClosed = false;
+
+  constructor(
+    @Inject(CONFIGURATION) private readonly configuration: Configuration,
+    @Inject(ADAPTER_SOURCE) private readonly adapters: AdapterSource,
+    @Inject(BASE_MODEL_SOURCE) private readonly baseModels: BaseModelSource,
+  ) {}
+
+  /** @throws BraidError ENGINE_CLOSED, MODEL_UNLOADABLE, PROVIDER_UNAVAILABLE, or the base-model source's own */
+  get(baseModelDigest: Digest): Promise<Engine> {
+    if (this.isClosed) return Promise.reject(fail('ENGINE_CLOSED'));
+    const known = this.engines.get(baseModelDigest);
+    if (known !== undefined) return known;
+    // A model that cannot be opened is tried again at the next request: its directory may be back.
+    const opening = this.open(baseModelDigest).catch((error: unknown) => {
+      this.engines.delete(baseModelDigest);
+      throw error;
+    });
+    this.engines.set(baseModelDigest, opening);
+    return opening;
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.isClosed = true;
+    const opened = await Promise.allSettled(this.engines.values());
+    await Promise.all(opened.flatMap((engine) => (engine.status === 'fulfilled' ? [engine.value.close({ drainMs: DRAIN_MS })] : [])));
+  }
+
+  private async open(digest: Digest): Promise<ModelEngine> {
+    const { provider, threads, maxBatchRows, maxQueue, adapterMemoryBytes } = this.configuration;
+    try {
+      const { directory, config, tensors } = await this.baseModels.load(digest);
+      return await openEngine({
+        directory,
+        config,
+        tensors,
+        adapters: this.adapters,
+        provider,
+        threads,
+        maxBatchRows,
+        maxQueue,
+        adapterMemoryBytes,
+      });
+    } catch (error) {
+      if (error instanceof BraidError) throw error;
+      throw fail('MODEL_UNLOADABLE', { found: error instanceof Error ? error.message : String(error) }, error);
+    }
+  }
+}

@@ -1,0 +1,242 @@
+// Decides what the worker runs next: prompts, then a few steps of all running rows, then a batch of a scoring job, and around again.
+import type { GeneratedToken, GenerateRequest } from './engine.js';
+import { planSlots, type PlacedAdapter, type SlotCosts } from './plan-slots.js';
+import type { ScorePiece } from './plan-score-batches.js';
+import { fail } from './runtime.errors.js';
+import { createDecodeCall, createPrefillCall, readTokens, type GeneratingRow } from './run-calls.js';
+import type { RunCall, RunResult } from './worker/protocol.js';
+
+/** A request that generates, from its admission to its last token. */
+export interface GenerationTask {
+  readonly request: GenerateRequest;
+  readonly adapters: readonly PlacedAdapter[];
+  /** Called with the tokens of each run, the last of which may carry `finish`. */
+  deliver(tokens: readonly GeneratedToken[]): void;
+  /** Called at most once, when the task ends without its last token. */
+  fail(error: unknown): void;
+}
+
+/** A score call: batches that are independent of each other. */
+export interface ScoreTask {
+  readonly batches: readonly (readonly ScorePiece[])[];
+  createCall(batch: readonly ScorePiece[]): RunCall;
+  deliver(batch: readonly ScorePiece[], result: RunResult): void;
+  finish(): void;
+  fail(error: unknown): void;
+}
+
+export interface SchedulerLimits {
+  /** Rows that generate at the same time. */
+  readonly maxBatchRows: number;
+  /** Padded tokens of one prefill. */
+  readonly prefillTokens: number;
+  /** Bytes of key/value cache of all running rows; a single row may exceed it. */
+  readonly cacheBytes: number;
+  readonly cacheBytesPerToken: number;
+  /** Most steps of a run when someone reads token by token or waits to join. */
+  readonly streamedSteps: number;
+  /** Most steps of a run otherwise. */
+  readonly batchSteps: number;
+  readonly contextLength: number;
+  readonly pageRank: number;
+  readonly slotCosts: Omit<SlotCosts, 'tokensPerRow'>;
+}
+
+interface Row extends GeneratingRow {
+  emitted: number;
+  lastToken: number;
+  readonly task: GenerationTask;
+}
+
+interface ScoreJob {
+  readonly task: ScoreTask;
+  next: number;
+}
+
+export class Scheduler {
+  private readonly waiting: Row[] = [];
+  private running: Row[] = [];
+  private readonly scoreJobs: ScoreJob[] = [];
+  private nextKey = 1;
+  private isPumping = false;
+
+  /**
+   * @param run sends a call to the worker
+   * @param forget tells the worker that no row needs its cache any more
+   */
+  constructor(
+    private readonly limits: SchedulerLimits,
+    private readonly run: (call: RunCall) => Promise<RunResult>,
+    private readonly forget: () => void,
+  ) {}
+
+  /** Requests that have not run yet. */
+  get waitingCount(): number {
+    return this.waiting.length + this.scoreJobs.filter(({ next }) => next === 0).length;
+  }
+
+  private get isIdle(): boolean {
+    return this.waiting.length === 0 && this.running.length === 0 && this.scoreJobs.length === 0;
+  }
+
+  generate(task: GenerationTask): void {
+    const { ids, stopTokens, sampling, topLogprobs } = task.request;
+    this.waiting.push({ key: this.nextKey++, promptIds: ids, stopTokens, sampling, topLogprobs, emitted: 0, lastToken: -1, task });
+    this.pump();
+  }
+
+  score(task: ScoreTask): void {
+    this.scoreJobs.push({ task, next: 0 });
+    this.pump();
+  }
+
+  /** Drops a task: at once when nothing runs for it, else after the run in progress. It gets no further calls. */
+  cancel(task: GenerationTask | ScoreTask): void {
+    remove(this.waiting, (row) => row.task === task);
+    remove(this.running, (row) => row.task === task);
+    remove(this.scoreJobs, (job) => job.task === task);
+  }
+
+  private pump(): void {
+    if (this.isPumping) return;
+    this.isPumping = true;
+    // A turn of the event loop later, requests that came together start together.
+    setImmediate(() => {
+      void this.runUntilIdle().finally(() => {
+        this.isPumping = false;
+      });
+    });
+  }
+
+  private async runUntilIdle(): Promise<void> {
+    while (!this.isIdle) {
+      await this.prefill();
+      await this.decode();
+      await this.scoreOne();
+    }
+  }
+
+  private async prefill(): Promise<void> {
+    const rows = this.admit();
+    if (rows.length === 0) return;
+    // Alone, new rows go straight on to their first tokens; beside running rows they only catch up.
+    const steps = this.running.length === 0 ? this.chooseSteps(rows) : 1;
+    const keepCache = rows.some((row) => remaining(row) > steps);
+    this.running.push(...rows);
+    const call = createPrefillCall(
+      rows,
+      steps,
+      keepCache,
+      this.planAdapters(rows, Math.max(...rows.map(({ promptIds }) => promptIds.length)) + steps - 1),
+    );
+    await this.runRows(rows, call);
+  }
+
+  private async decode(): Promise<void> {
+    const rows = [...this.running];
+    if (rows.length === 0) return;
+    const steps = this.chooseSteps(rows);
+    await this.runRows(rows, createDecodeCall(rows, steps, this.planAdapters(rows, steps)));
+  }
+
+  private async scoreOne(): Promise<void> {
+    const job = this.scoreJobs[0];
+    if (job === undefined) return;
+    const { task } = job;
+    const batch = task.batches[job.next++];
+    try {
+      if (batch !== undefined) task.deliver(batch, await this.run(task.createCall(batch)));
+    } catch (error) {
+      if (remove(this.scoreJobs, (other) => other === job)) task.fail(error);
+      return;
+    }
+    if (!remove(this.scoreJobs, (other) => other === job)) return;
+    if (job.next < task.batches.length) this.scoreJobs.push(job);
+    else task.finish();
+  }
+
+  /** Takes waiting rows in order of arrival while they fit beside the running ones and into one prefill. */
+  private admit(): Row[] {
+    const admitted: Row[] = [];
+    let columns = 0;
+    let longest = this.running.reduce((most, row) => Math.max(most, fullLength(row)), 0);
+    const { maxBatchRows, prefillTokens, cacheBytes, cacheBytesPerToken } = this.limits;
+    for (let row = this.waiting[0]; row !== undefined; row = this.waiting[0]) {
+      const rows = this.running.length + admitted.length + 1;
+      columns = Math.max(columns, row.promptIds.length);
+      longest = Math.max(longest, fullLength(row));
+      if (rows > maxBatchRows) break;
+      if (rows > 1 && rows * longest * cacheBytesPerToken > cacheBytes) break;
+      if (admitted.length > 0 && (admitted.length + 1) * columns > prefillTokens) break;
+      admitted.push(row);
+      this.waiting.shift();
+    }
+    return admitted;
+  }
+
+  private chooseSteps(rows: readonly Row[]): number {
+    const { maxBatchRows, streamedSteps, batchSteps, contextLength } = this.limits;
+    const streamed = rows.filter(({ task }) => task.request.stream);
+    const canJoin = this.waiting.length > 0 && rows.length < maxBatchRows;
+    const isHurried = streamed.length > 0 || canJoin || this.scoreJobs.length > 0;
+    let most = isHurried ? streamedSteps : batchSteps;
+    // A stream begins with single tokens, so that its reader sees it live, and then comes in small groups.
+    for (const { emitted } of streamed) most = Math.min(most, Math.max(1, emitted));
+    const left = rows.map(remaining);
+    // Stopping where the first row ends saves steps nobody wants; but each run costs about a step in itself, so not below a few.
+    const wanted = Math.min(Math.max(Math.min(...left), Math.min(most, streamedSteps)), Math.max(...left));
+    // A row that runs past its end must still stay inside the rotary tables.
+    const room = Math.min(...rows.map(({ promptIds, emitted }) => contextLength - promptIds.length - emitted + 1));
+    return Math.max(1, Math.min(most, wanted, room));
+  }
+
+  private planAdapters(rows: readonly Row[], tokensPerRow: number): RunCall['lora'] {
+    const { pageRank, slotCosts } = this.limits;
+    return planSlots(
+      rows.map(({ task }) => task.adapters),
+      pageRank,
+      { ...slotCosts, tokensPerRow },
+    );
+  }
+
+  private async runRows(rows: readonly Row[], call: RunCall): Promise<void> {
+    let result: RunResult;
+    try {
+      result = await this.run(call);
+    } catch (error) {
+      for (const row of rows) if (remove(this.running, (other) => other === row)) row.task.fail(error);
+      return;
+    }
+    for (const [index, row] of rows.entries()) {
+      const { task, stopTokens, topLogprobs } = row;
+      const tokens = readTokens(result, rows.length, index, { stopTokens, topLogprobs, remaining: remaining(row) });
+      const last = tokens.at(-1);
+      if (last === undefined) continue;
+      row.emitted += tokens.length;
+      row.lastToken = last.id;
+      // A row that was cancelled during the run has left already.
+      if (!this.running.includes(row)) continue;
+      const isFinite = tokens.every(({ logprob }) => Number.isFinite(logprob));
+      if (!isFinite || last.finish !== undefined) remove(this.running, (other) => other === row);
+      if (isFinite) task.deliver(tokens);
+      else task.fail(fail('NOT_FINITE'));
+    }
+    if (this.running.length === 0) this.forget();
+  }
+}
+
+function remaining({ emitted, task }: Row): number {
+  return task.request.maxTokens - emitted;
+}
+
+function fullLength({ promptIds, task }: Row): number {
+  return promptIds.length + task.request.maxTokens;
+}
+
+/** Removes the first match; true when there was one. */
+function remove<Item>(items: Item[], matches: (item: Item) => boolean): boolean {
+  const index = items.findIndex(matches);
+  if (index < 0) return false;
+  items.splice(index, 1);
+  return true;
+}

@@ -1,0 +1,31 @@
+// What the runtime needs from other rooms, so that it imports neither publish nor registry: where adapters and base models come from.
+import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
+import type { LlamaConfig } from '#kernels/models/llama.js';
+import type { TensorIndex } from '#kernels/models/tensor-index.js';
+import type { Digest } from '#src/ids/ids.js';
+
+/** Reads adapters by digest. */
+export interface AdapterSource {
+  /** The canonical factors; the caller only reads them. @throws BraidError when the adapter is gone or its bytes are damaged */
+  load(digest: Digest): Promise<CanonicalAdapter>;
+}
+
+/** A base model's files as they lie on disk. */
+export interface BaseModelFiles {
+  /** Absolute path of the Hugging Face directory. */
+  readonly directory: string;
+  readonly config: LlamaConfig;
+  /** Where each tensor lies in the safetensors files, file names relative to `directory`. */
+  readonly tensors: TensorIndex;
+}
+
+/** Finds base models by digest. */
+export interface BaseModelSource {
+  /** @throws BraidError when no base model has this digest or its directory is gone */
+  load(digest: Digest): Promise<BaseModelFiles>;
+}
+
+/** Nest injection token of the configured AdapterSource. */
+export const ADAPTER_SOURCE = Symbol('ADAPTER_SOURCE');
+/** Nest injection token of the configured BaseModelSource. */
+export const BASE_MODEL_SOURCE = Symbol('BASE_MODEL_SOURCE');

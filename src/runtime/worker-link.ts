@@ -1,0 +1,126 @@
+// The engine's end of its worker thread: typed requests by id, start on first use, and an answer for every request even when the thread dies.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { fail } from './runtime.errors.js';
+import type { FromWorker, WorkerCallKind, WorkerCalls, WorkerFailure, WorkerSettings } from './worker/protocol.js';
+
+interface Pending {
+  readonly resolve: (response: never) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+const WORKER_FILE = new URL('./worker/main.js', import.meta.url);
+// A model that kills its worker at every start must not keep a core busy with restarts.
+const FIRST_BACK_OFF_MS = 250;
+const MAX_BACK_OFF_MS = 10_000;
+
+export class WorkerLink {
+  private worker: Worker | undefined;
+  private starting: Promise<void> | undefined;
+  private nextId = 1;
+  private readonly pending = new Map<number, Pending>();
+  private crashesInARow = 0;
+  private notBefore = 0;
+  private isClosed = false;
+
+  /**
+   * @param settings the thread's `workerData`
+   * @param onLost called once when a running thread dies, after its requests were rejected
+   */
+  constructor(
+    private readonly settings: WorkerSettings,
+    private readonly onLost: (error: Error) => void,
+  ) {}
+
+  /**
+   * Starts the thread unless it runs; after a crash it waits out a back-off.
+   * @throws BraidError PROVIDER_UNAVAILABLE, WORKER_CRASHED, ENGINE_CLOSED
+   */
+  async start(): Promise<void> {
+    if (this.isClosed) throw fail('ENGINE_CLOSED');
+    this.starting ??= this.startThread().catch((error: unknown) => {
+      this.starting = undefined;
+      throw error;
+    });
+    return this.starting;
+  }
+
+  /**
+   * Sends a request to the running thread; requests are handled in the order they were sent.
+   * @throws BraidError WORKER_CRASHED when no thread runs or it dies before it answers, or what the worker reports
+   */
+  request<Kind extends WorkerCallKind>(
+    kind: Kind,
+    request: WorkerCalls[Kind]['request'],
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<WorkerCalls[Kind]['response']> {
+    const { worker } = this;
+    if (worker === undefined) return Promise.reject(fail('WORKER_CRASHED', { found: 'it is not running' }));
+    const id = this.nextId++;
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, { resolve, reject });
+      worker.postMessage({ id, kind, request }, [...transfer]);
+    });
+  }
+
+  /** Ends the thread for good; requests that are still open are rejected. Waits for a run in progress: native code cannot be interrupted. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    const { worker } = this;
+    this.worker = undefined;
+    this.rejectAll(fail('ENGINE_CLOSED'));
+    await worker?.terminate();
+  }
+
+  /** Ends the thread as a crash would: it starts anew at the next request. */
+  async drop(): Promise<void> {
+    await this.worker?.terminate();
+  }
+
+  private async startThread(): Promise<void> {
+    const wait = this.notBefore - Date.now();
+    if (wait > 0) await sleep(wait);
+    if (this.isClosed) throw fail('ENGINE_CLOSED');
+    const worker = new Worker(WORKER_FILE, { workerData: this.settings });
+    let cause: unknown;
+    worker.on('message', (message: FromWorker) => this.settle(message));
+    worker.on('error', (error) => (cause = error));
+    worker.on('exit', (exitCode) => this.lose(worker, cause, exitCode));
+    this.worker = worker;
+    await this.request('open', {});
+    this.crashesInARow = 0;
+  }
+
+  private settle(message: FromWorker): void {
+    const pending = this.pending.get(message.id);
+    this.pending.delete(message.id);
+    if ('failure' in message) pending?.reject(toError(message.failure));
+    else pending?.resolve(message.response as never);
+  }
+
+  private lose(worker: Worker, cause: unknown, exitCode: number): void {
+    if (this.worker !== worker) return;
+    this.worker = undefined;
+    this.starting = undefined;
+    this.notBefore = Date.now() + Math.min(MAX_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** this.crashesInARow);
+    this.crashesInARow++;
+    const error = fail('WORKER_CRASHED', { found: describeDeath(cause, exitCode) }, cause);
+    this.rejectAll(error);
+    this.onLost(error);
+  }
+
+  private rejectAll(error: Error): void {
+    const open = [...this.pending.values()];
+    this.pending.clear();
+    for (const { reject } of open) reject(error);
+  }
+}
+
+function toError({ code, details }: WorkerFailure): Error {
+  return fail(code, details);
+}
+
+function describeDeath(cause: unknown, exitCode: number): string {
+  if (cause instanceof Error) return 'code' in cause && cause.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out of memory' : 'an unexpected error';
+  return `exit code ${exitCode}`;
+}

@@ -1,0 +1,74 @@
+// The worker thread of one base model: takes messages one after another and is the only place where ONNX Runtime is loaded.
+import { parentPort, workerData } from 'node:worker_threads';
+import type { FromWorker, RunResult, ToWorker, WorkerFailure, WorkerSettings } from './protocol.js';
+import { openProvider, ProviderError } from './provider.js';
+import { SessionKeeper, SessionOpenError } from './session-keeper.js';
+
+const settings = workerData as WorkerSettings;
+const port = parentPort;
+if (port === null) throw new Error('worker/main is started as a worker thread only');
+
+let keeper: SessionKeeper | undefined;
+let idleTimer: NodeJS.Timeout | undefined;
+let tail: Promise<void> = Promise.resolve();
+
+port.on('message', (message: ToWorker) => {
+  tail = tail.then(() => handle(message));
+});
+
+async function handle(message: ToWorker): Promise<void> {
+  // A failure while loading is a crash on purpose: the pages are in doubt, and a new thread starts with clean ones.
+  if (message.kind === 'load') {
+    getKeeper().load(message.request);
+    reply({ id: message.id, response: undefined });
+    return;
+  }
+  try {
+    switch (message.kind) {
+      case 'open':
+        keeper = new SessionKeeper(await openProvider(settings), settings);
+        reply({ id: message.id, response: undefined });
+        return;
+      case 'run': {
+        const response = await getKeeper().run(message.request);
+        if (message.request.application === 'merged') armIdleTimer();
+        reply({ id: message.id, response }, listBuffers(response));
+        return;
+      }
+      case 'forget':
+        getKeeper().forget();
+        reply({ id: message.id, response: undefined });
+        return;
+    }
+  } catch (error) {
+    reply({ id: message.id, failure: describe(error) });
+  }
+}
+
+function getKeeper(): SessionKeeper {
+  if (keeper === undefined) throw new Error('the worker was not opened');
+  return keeper;
+}
+
+function armIdleTimer(): void {
+  clearTimeout(idleTimer);
+  idleTimer = setTimeout(() => {
+    tail = tail.then(() => keeper?.releaseIdle());
+  }, settings.mergedIdleMs);
+}
+
+function describe(error: unknown): WorkerFailure {
+  const found = error instanceof Error ? error.message : String(error);
+  if (error instanceof ProviderError)
+    return { code: 'PROVIDER_UNAVAILABLE', details: { provider: settings.provider, found, advice: error.advice } };
+  if (error instanceof SessionOpenError) return { code: 'MODEL_UNLOADABLE', details: { found } };
+  return { code: 'RUN_FAILED', details: { found } };
+}
+
+function reply(message: FromWorker, transfer: ArrayBuffer[] = []): void {
+  port?.postMessage(message, transfer);
+}
+
+function listBuffers({ tokens, logprobs, topIds, topValues }: RunResult): ArrayBuffer[] {
+  return [tokens, logprobs, topIds, topValues].map(({ buffer }) => buffer as ArrayBuffer);
+}

@@ -1,0 +1,115 @@
+// The messages between an engine and its worker thread. Requests carry an id and are answered in the order they were sent.
+import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
+import type { LinearClass } from '#kernels/lora/modules.js';
+import type { Provider } from '#kernels/decode/step-program.js';
+import type { LlamaConfig } from '#kernels/models/llama.js';
+import type { TensorIndex } from '#kernels/models/tensor-index.js';
+
+export type { Provider } from '#kernels/decode/step-program.js';
+
+/** `workerData` of a worker thread. */
+export interface WorkerSettings {
+  readonly directory: string;
+  readonly config: LlamaConfig;
+  readonly tensors: TensorIndex;
+  readonly provider: Provider;
+  /** Threads inside an operator. */
+  readonly threads: number;
+  readonly pageRank: number;
+  /** The merged session holds a second copy of the weights; it is released after this long without use. */
+  readonly mergedIdleMs: number;
+}
+
+/** Which pages one class of linear layers reads in a run, and how strongly. */
+export interface ClassSlots {
+  readonly class: LinearClass;
+  /** 1: every row reads the same pages; otherwise the number of rows. */
+  readonly groups: number;
+  readonly slotsPerGroup: number;
+  /** [groups, slotsPerGroup] page numbers. */
+  readonly slots: BigInt64Array;
+  /** [rows, slotsPerGroup · pageRank]; the adapter's own scale is already in its pages. */
+  readonly scale: Float32Array;
+}
+
+/** What becomes of the key/value cache. */
+export type CachePlan =
+  /** Not fetched: scoring. */
+  | { readonly kind: 'discard' }
+  /** The rows begin here: their cache is stored under these keys. */
+  | { readonly kind: 'begin'; readonly keys: readonly number[] }
+  /** The stored rows go on, in this order; stored rows that are not named are forgotten. */
+  | { readonly kind: 'continue'; readonly keys: readonly number[] };
+
+/** One run of the step program; b = rows, t = columns, m = positions. Shapes as in kernels/decode. */
+export interface RunCall {
+  readonly application: 'factored' | 'merged';
+  readonly rows: number;
+  readonly columns: number;
+  /** [b, t], right-padded */
+  readonly ids: BigInt64Array;
+  /** [b] */
+  readonly lengths: Int32Array;
+  /** [b] */
+  readonly pastLengths: Int32Array;
+  /** [m, 2] */
+  readonly positions: BigInt64Array;
+  /** [m]; −1: the model chooses */
+  readonly targets: BigInt64Array;
+  readonly steps: number;
+  /** [b, e] */
+  readonly stopTokens: BigInt64Array;
+  /** [b] each */
+  readonly temperature: Float32Array;
+  readonly topK: Int32Array;
+  readonly topP: Float32Array;
+  /** [steps, b] */
+  readonly uniforms: Float32Array;
+  readonly topLogprobs: number;
+  /** Only the classes that some row uses. */
+  readonly lora: readonly ClassSlots[];
+  readonly cache: CachePlan;
+}
+
+/** k' = steps done; m = positions, n = topLogprobs. */
+export interface RunResult {
+  readonly steps: number;
+  /** [k', m] */
+  readonly tokens: BigInt64Array;
+  /** [k', m] */
+  readonly logprobs: Float32Array;
+  /** [k', m, n] */
+  readonly topIds: BigInt64Array;
+  /** [k', m, n] */
+  readonly topValues: Float32Array;
+}
+
+/** Writes an adapter into free pages. */
+export interface LoadCall {
+  readonly pages: ReadonlyMap<LinearClass, readonly number[]>;
+  readonly adapter: CanonicalAdapter;
+}
+
+export interface WorkerCalls {
+  /** Starts the provider; answers when it works. */
+  readonly open: { readonly request: Record<string, never>; readonly response: undefined };
+  readonly load: { readonly request: LoadCall; readonly response: undefined };
+  readonly run: { readonly request: RunCall; readonly response: RunResult };
+  /** Forgets the key/value cache of all rows. */
+  readonly forget: { readonly request: Record<string, never>; readonly response: undefined };
+}
+export type WorkerCallKind = keyof WorkerCalls;
+
+export type ToWorker = {
+  [Kind in WorkerCallKind]: { readonly id: number; readonly kind: Kind; readonly request: WorkerCalls[Kind]['request'] };
+}[WorkerCallKind];
+
+/** Why a request failed without the worker dying: a row of runtime.errors.ts by its code. */
+export interface WorkerFailure {
+  readonly code: 'PROVIDER_UNAVAILABLE' | 'MODEL_UNLOADABLE' | 'RUN_FAILED';
+  readonly details: Readonly<Record<string, string>>;
+}
+
+export type FromWorker =
+  | { readonly id: number; readonly response: WorkerCalls[WorkerCallKind]['response'] }
+  | { readonly id: number; readonly failure: WorkerFailure };

@@ -1,0 +1,63 @@
+// Loads ONNX Runtime and proves that the configured execution provider starts, or says what to install.
+import { encodeModel } from '#kernels/graph/encode-model.js';
+import { Graph } from '#kernels/graph/graph.js';
+import type { Provider, WorkerSettings } from './protocol.js';
+import { createSessionOptions } from './step-session.js';
+
+type Ort = typeof import('onnxruntime-node');
+
+/** The provider cannot start here. */
+export class ProviderError extends Error {
+  override readonly name = 'ProviderError';
+
+  constructor(
+    message: string,
+    readonly advice: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+const ADVICE: Readonly<Record<Provider, string>> = {
+  cpu: 'Install the npm package onnxruntime-node (`npm ci --ignore-scripts`).',
+  webgpu:
+    'It needs a GPU with a Vulkan, Metal or Direct3D 12 driver. Without a GPU, install SwiftShader (Debian: `apt-get install chromium`) and start the hub with ' +
+    'VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json and XDG_RUNTIME_DIR=/tmp, or set BRAID_PROVIDER=cpu.',
+  cuda:
+    'It needs an NVIDIA driver, CUDA 12 with cuDNN 9, and the provider library: `node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12`. ' +
+    'Or set BRAID_PROVIDER=cpu.',
+};
+
+/**
+ * ONNX Runtime, after a one-node model ran on the provider.
+ * @throws ProviderError
+ */
+export async function openProvider({ provider, threads }: Pick<WorkerSettings, 'provider' | 'threads'>): Promise<Ort> {
+  let ort: Ort;
+  try {
+    ort = await import('onnxruntime-node');
+  } catch (error) {
+    throw new ProviderError('onnxruntime-node cannot be loaded', ADVICE[provider], { cause: error });
+  }
+  // The CPU provider is part of the library: there is nothing left to prove.
+  if (provider === 'cpu') return ort;
+  try {
+    const session = await ort.InferenceSession.create(createProbeModel(), {
+      ...createSessionOptions({ provider, threads }),
+      executionProviders: [provider],
+    });
+    await session.run({ x: new ort.Tensor('float32', Float32Array.of(1), [1]) });
+    await session.release();
+  } catch (error) {
+    throw new ProviderError(error instanceof Error ? error.message : String(error), ADVICE[provider], { cause: error });
+  }
+  return ort;
+}
+
+/** y = x + x */
+function createProbeModel(): Uint8Array {
+  const graph = Graph.create('probe');
+  const x = graph.input('x', 'float32', [1]);
+  return encodeModel(graph.build([graph.add(x, x, 'y')]));
+}

@@ -1,0 +1,175 @@
+// One step program in an ONNX Runtime session: opens it, turns a call into feeds and outputs into a result.
+import type { StepProgram } from '#kernels/decode/step-program.js';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { KvBlock, KvStore, LayerKv } from './kv-store.js';
+import type { PageBank } from './page-bank.js';
+import type { ClassSlots, Provider, RunCall, RunResult } from './protocol.js';
+
+type Ort = typeof import('onnxruntime-node');
+type Feeds = Record<string, Tensor>;
+
+export class StepSession {
+  /** One tensor per page array, until the array grows. */
+  private readonly pageTensors = new Map<string, { data: Float32Array; tensor: Tensor }>();
+
+  private constructor(
+    private readonly ort: Ort,
+    private readonly session: InferenceSession,
+    readonly program: Omit<StepProgram, 'model'>,
+  ) {}
+
+  static async open(
+    ort: Ort,
+    program: StepProgram,
+    options: { directory: string; provider: Provider; threads: number },
+  ): Promise<StepSession> {
+    const session = await ort.InferenceSession.create(program.model, createSessionOptions(options));
+    const { model: _model, ...facts } = program;
+    return new StepSession(ort, session, facts);
+  }
+
+  async release(): Promise<void> {
+    this.pageTensors.clear();
+    await this.session.release();
+  }
+
+  /** Runs the call; caches are taken from and put into `store` as the call says. */
+  async run(call: RunCall, bank: PageBank, store: KvStore): Promise<RunResult> {
+    const past = call.cache.kind === 'continue' ? store.take(call.cache.keys, call.pastLengths) : undefined;
+    const feeds = { ...this.createStepFeeds(call), ...this.createCacheFeeds(call.rows, past), ...this.createAdapterFeeds(call, bank) };
+    const outputs = await this.session.run(feeds, this.listOutputs(call));
+    if (call.cache.kind !== 'discard') store.add(this.readCache(call.cache.keys, outputs));
+    const tokens = getOutput(outputs, 'tokens');
+    return {
+      steps: tokens.dims[0] ?? 0,
+      tokens: asInt64(tokens),
+      logprobs: asFloat32(getOutput(outputs, 'logprobs')),
+      topIds: asInt64(getOutput(outputs, 'topIds')),
+      topValues: asFloat32(getOutput(outputs, 'topValues')),
+    };
+  }
+
+  private createStepFeeds(call: RunCall): Feeds {
+    const { Tensor } = this.ort;
+    const { rows, columns } = call;
+    return {
+      ids: new Tensor('int64', call.ids, [rows, columns]),
+      lengths: new Tensor('int32', call.lengths, [rows]),
+      pastLengths: new Tensor('int32', call.pastLengths, [rows]),
+      positions: new Tensor('int64', call.positions, [call.targets.length, 2]),
+      targets: new Tensor('int64', call.targets, [call.targets.length]),
+      steps: new Tensor('int64', BigInt64Array.of(BigInt(call.steps)), []),
+      done: new Tensor('bool', new Uint8Array(rows), [rows]),
+      stopTokens: new Tensor('int64', call.stopTokens, [rows, call.stopTokens.length / rows]),
+      temperature: new Tensor('float32', call.temperature, [rows]),
+      topK: new Tensor('int32', call.topK, [rows]),
+      topP: new Tensor('float32', call.topP, [rows]),
+      uniforms: new Tensor('float32', call.uniforms, [call.steps, rows]),
+      topLogprobs: new Tensor('int64', BigInt64Array.of(BigInt(call.topLogprobs)), []),
+    };
+  }
+
+  private createCacheFeeds(rows: number, past: KvBlock | undefined): Feeds {
+    const { layers, kvHeads, headDim } = this.program;
+    const dims = [rows, kvHeads, past?.columns ?? 0, headDim];
+    const empty = new this.ort.Tensor('float32', new Float32Array(0), [rows, kvHeads, 0, headDim]);
+    const feeds: Feeds = {};
+    for (let layer = 0; layer < layers; layer++) {
+      const cache = past?.layers[layer];
+      feeds[`pastKey.${layer}`] = cache === undefined ? empty : new this.ort.Tensor('float32', cache.key, dims);
+      feeds[`pastValue.${layer}`] = cache === undefined ? empty : new this.ort.Tensor('float32', cache.value, dims);
+    }
+    return feeds;
+  }
+
+  private createAdapterFeeds(call: RunCall, bank: PageBank): Feeds {
+    const { Tensor } = this.ort;
+    const { classes, pageRank } = this.program;
+    const scaleRows = call.application === 'merged' ? 1 : call.rows;
+    const feeds: Feeds = {};
+    for (const linearClass of classes) {
+      const used: ClassSlots = call.lora.find((slots) => slots.class === linearClass) ?? {
+        class: linearClass,
+        groups: 1,
+        slotsPerGroup: 0,
+        slots: new BigInt64Array(0),
+        scale: new Float32Array(0),
+      };
+      feeds[`loraSlots.${linearClass}`] = new Tensor('int64', used.slots, [used.groups, used.slotsPerGroup]);
+      feeds[`loraScale.${linearClass}`] = new Tensor('float32', used.scale, [scaleRows, used.slotsPerGroup * pageRank]);
+      const capacity = bank.capacity(linearClass);
+      for (const [layer, { a, b, dIn, dOut }] of bank.modules(linearClass)) {
+        feeds[`loraA.${layer}.${linearClass}`] = this.getPageTensor(`a.${layer}.${linearClass}`, a, [capacity, pageRank, dIn]);
+        feeds[`loraB.${layer}.${linearClass}`] = this.getPageTensor(`b.${layer}.${linearClass}`, b, [capacity, pageRank, dOut]);
+      }
+    }
+    return feeds;
+  }
+
+  private getPageTensor(key: string, data: Float32Array, dims: readonly number[]): Tensor {
+    const known = this.pageTensors.get(key);
+    if (known?.data === data) return known.tensor;
+    const tensor = new this.ort.Tensor('float32', data, dims);
+    this.pageTensors.set(key, { data, tensor });
+    return tensor;
+  }
+
+  private listOutputs(call: RunCall): string[] {
+    const names = ['tokens', 'logprobs', 'topIds', 'topValues'];
+    if (call.cache.kind === 'discard') return names;
+    for (let layer = 0; layer < this.program.layers; layer++) names.push(`key.${layer}`, `value.${layer}`);
+    return names;
+  }
+
+  private readCache(keys: readonly number[], outputs: InferenceSession.OnnxValueMapType): KvBlock {
+    const layers: LayerKv[] = [];
+    let columns = 0;
+    for (let layer = 0; layer < this.program.layers; layer++) {
+      const key = getOutput(outputs, `key.${layer}`);
+      layers.push({ key: asFloat32(key), value: asFloat32(getOutput(outputs, `value.${layer}`)) });
+      columns = key.dims[2] ?? 0;
+    }
+    return { keys, columns, layers };
+  }
+}
+
+export function createSessionOptions({
+  directory,
+  provider,
+  threads,
+}: {
+  directory?: string;
+  provider: Provider;
+  threads: number;
+}): InferenceSession.SessionOptions {
+  return {
+    executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    // Errors only: the provider's hints about nodes it leaves to the CPU are for us, not for a log.
+    logSeverityLevel: 3,
+    extra: {
+      session: {
+        ...(directory === undefined ? {} : { model_external_initializers_file_folder_path: directory }),
+        // Threads that spin after a run would take the cores from the server's own thread.
+        force_spinning_stop: '1',
+      },
+    },
+  };
+}
+
+function getOutput(outputs: InferenceSession.OnnxValueMapType, name: string): Tensor {
+  const output = outputs[name];
+  if (output === undefined) throw new Error(`the program has no output ${name}`);
+  return output;
+}
+
+function asFloat32({ data }: Tensor): Float32Array {
+  if (!(data instanceof Float32Array)) throw new TypeError('expected float32');
+  return data;
+}
+
+function asInt64({ data }: Tensor): BigInt64Array {
+  if (!(data instanceof BigInt64Array)) throw new TypeError('expected int64');
+  return data;
+}
