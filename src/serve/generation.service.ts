@@ -1,6 +1,7 @@
 // Answers completion and chat requests: what the name means, the model's engine and tokenizer, a plan, its run, the answer's shape.
 import { createHash, randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import { CONFIGURATION, type Configuration } from '#src/config/configuration.js';
 import { type Engine, ENGINES, type Engines } from '#src/runtime/engine.js';
 import { type AnswerHead, type AnswerWriter, type StreamUsage, writeChunks, writeWhole } from '#src/serve/answer-writer.js';
 import { createChatWriter } from '#src/serve/chat-answer.js';
@@ -32,6 +33,7 @@ export class GenerationService {
     private readonly models: ServedModelsService,
     private readonly tokenizers: TokenizerService,
     @Inject(ENGINES) private readonly engines: Engines,
+    @Inject(CONFIGURATION) private readonly configuration: Configuration,
   ) {}
 
   /** @param signal ends the work when the client leaves. @throws BraidError as the plan, the engine and the names of models do */
@@ -69,7 +71,8 @@ export class GenerationService {
       model: request.model,
       system_fingerprint: fingerprint(served),
     };
-    const pieces = runPlan(engine, codec, plan, { mixture: served.mixture, signal });
+    const rowsAtATime = Math.min(this.configuration.maxBatchRows, this.configuration.maxQueue);
+    const pieces = runPlan(engine, codec, plan, { mixture: served.mixture, signal, rowsAtATime });
     if (!plan.isStream) return { body: await writeWhole(pieces, plan, head, writer) };
     return { chunks: writeChunks(pieces, plan, head, writer, streamUsage(request)) };
   }

@@ -18,15 +18,17 @@ export interface RunOptions {
   readonly signal: AbortSignal;
 }
 
-/** Answers of one request that run at a time: more would let one request fill the queue that all share. */
-const ROWS_AT_A_TIME = 32;
+export interface ConcurrencyOptions {
+  /** Answers of one request that run at a time; more than a batch would only fill the queue that all requests share. */
+  readonly rowsAtATime: number;
+}
 
 /** Ends with the first error of any answer; the engine's work for the others is cancelled then, and also when the reader stops early. */
 export async function* runPlan(
   engine: Engine,
   codec: TextCodec,
   plan: GenerationPlan,
-  { mixture, signal }: RunOptions,
+  { mixture, signal, rowsAtATime }: RunOptions & ConcurrencyOptions,
 ): AsyncGenerator<IndexedPiece, void, undefined> {
   const cancellation = new AbortController();
   const cancelled = AbortSignal.any([signal, cancellation.signal]);
@@ -40,7 +42,7 @@ export async function* runPlan(
           runRow({ engine, codec, plan, mixture, signal: cancelled, scores }, { prompt, promptIndex: p, seed, index: p * plan.n + i }),
       ),
     );
-    yield* mergeStreams(rows, ROWS_AT_A_TIME);
+    yield* mergeStreams(rows, rowsAtATime);
   } finally {
     cancellation.abort();
   }

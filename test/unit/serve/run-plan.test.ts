@@ -50,7 +50,7 @@ class ScriptedEngine implements Engine {
 
 function run(engine: ScriptedEngine, fields: Partial<CompletionRequestDto>, signal = new AbortController().signal) {
   const plan = planCompletion({ model: 'a/b', prompt: 'a', ...fields }, codec, engine);
-  return runPlan(engine, codec, plan, { mixture, signal });
+  return runPlan(engine, codec, plan, { mixture, signal, rowsAtATime: 16 });
 }
 
 async function collect(
@@ -125,7 +125,7 @@ describe('running a plan', () => {
     const engine = new ScriptedEngine();
     const choices = await collect(run(engine, { prompt: Array.from({ length: 100 }, () => 'a'), max_tokens: 3 }));
     assert.equal(choices.size, 100);
-    assert.equal(engine.mostRunning, 32);
+    assert.equal(engine.mostRunning, 16);
   });
 
   test('a row that fails fails the request and ends the others', async () => {
