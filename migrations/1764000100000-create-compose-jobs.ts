@@ -1,4 +1,5 @@
-// The queue of composition jobs. The index compose_jobs_one_running is what keeps a base model to one search at a time.
+// The queue of composition jobs. The index compose_jobs_one_running is what keeps a base model to one search at a time;
+// request is json, not jsonb, because jsonb refuses NUL and lone surrogates, which a user's examples may hold.
 import { type MigrationInterface, type QueryRunner } from 'typeorm';
 
 export class CreateComposeJobs1764000100000 implements MigrationInterface {
@@ -11,7 +12,7 @@ export class CreateComposeJobs1764000100000 implements MigrationInterface {
         base_model_id uuid NOT NULL CONSTRAINT compose_jobs_base_model_fk REFERENCES base_models (id),
         status text NOT NULL
           CONSTRAINT compose_jobs_status_known CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
-        request jsonb NOT NULL,
+        request json NOT NULL,
         progress jsonb NOT NULL,
         composition_version text,
         error jsonb,

@@ -40,7 +40,7 @@ export class ComposeJob {
   @Column({ type: 'text' })
   status: JobStatus;
 
-  @Column({ type: 'jsonb' })
+  @Column({ type: 'json' })
   request: JobRequest;
 
   @Column({ type: 'jsonb' })

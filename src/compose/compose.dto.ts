@@ -1,6 +1,6 @@
 // What the routes of compose take.
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, IsInt, IsOptional, IsString, Length, Max, Min } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, IsInt, IsOptional, IsString, Length, Matches, Max, Min } from 'class-validator';
 import { OPTIMIZER_NAMES, type OptimizerName } from './optimizers/create-optimizer.js';
 
 /** Candidates of one search: each costs an evaluation before the search begins, and its span must stay searchable. */
@@ -49,6 +49,8 @@ export class ComposeRequest {
   @IsOptional()
   @IsString()
   @Length(1, 500)
+  // PostgreSQL's text holds no NUL.
+  @Matches(/^[^\0]*$/, { message: '$property must not contain a NUL character' })
   readonly query?: string;
 
   @ApiPropertyOptional({ minimum: 1, maximum: MOST_CANDIDATES, default: DEFAULT_TOP, description: 'How many adapters the query may give.' })

@@ -1,10 +1,10 @@
 // Tells the streams of this process what its own jobs do between two writes to the database.
-import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import type { RowId } from '#src/ids/ids.js';
 import type { JobProgress } from './compose.views.js';
 
 @Injectable()
-export class JobBroadcast implements BeforeApplicationShutdown {
+export class JobBroadcast implements OnModuleDestroy {
   private readonly shutdown = new AbortController();
   private readonly latest = new Map<RowId, JobProgress>();
   private readonly waiting = new Map<RowId, Set<() => void>>();
@@ -14,7 +14,7 @@ export class JobBroadcast implements BeforeApplicationShutdown {
     return this.shutdown.signal;
   }
 
-  beforeApplicationShutdown(): void {
+  onModuleDestroy(): void {
     this.shutdown.abort();
   }
 

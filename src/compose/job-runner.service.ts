@@ -1,5 +1,5 @@
 // Runs queued composition jobs, one per base model at a time, in this process; other processes on the same database do the same.
-import { type BeforeApplicationShutdown, Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { BraidError } from '#src/http/braid-error.js';
 import { createRowId, type RowId } from '#src/ids/ids.js';
 import { RegistryService } from '#src/registry/registry.service.js';
@@ -32,7 +32,7 @@ interface RunningJob {
 }
 
 @Injectable()
-export class JobRunner implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('compose');
   /** Names this process in leases. */
   private readonly owner = createRowId();
@@ -56,7 +56,7 @@ export class JobRunner implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   /** Running jobs go back to the queue: they are taken up at the next start. */
-  async beforeApplicationShutdown(): Promise<void> {
+  async onModuleDestroy(): Promise<void> {
     this.isStopping = true;
     clearInterval(this.timer);
     await this.looking;

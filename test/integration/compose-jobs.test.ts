@@ -15,7 +15,7 @@ import { describeOnHomes } from '#test/fixtures/homes.js';
 
 const request: JobRequest = {
   candidates: [{ adapter: parseRepoName('me/first'), version: parseVersion('1.0.0'), digest: digestOf('first') }],
-  examples: [{ place: 'example 1', example: { prompt: 'a', completion: ' b' } }],
+  examples: [{ place: 'example 1', example: { prompt: 'NUL \u0000, a lone surrogate \ud800', completion: ' b' } }],
   examplesDigest: digestOf('examples'),
   budget: 50,
   seed: 1,

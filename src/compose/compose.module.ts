@@ -1,0 +1,20 @@
+// From examples of a new task to a weighted combination of adapters.
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { RegistryModule } from '#src/registry/registry.module.js';
+import { SearchModule } from '#src/search/search.module.js';
+import { TokenizerModule } from '#src/tokenizer/tokenizer.module.js';
+import { ComposeJob } from './compose-job.entity.js';
+import { ComposeJobStore } from './compose-job.store.js';
+import { ComposeController } from './compose.controller.js';
+import { ComposeService } from './compose.service.js';
+import { JobBroadcast } from './job-broadcast.js';
+import { JobRunner } from './job-runner.service.js';
+
+// The engines come from RuntimeModule, which is global.
+@Module({
+  imports: [TypeOrmModule.forFeature([ComposeJob]), RegistryModule, SearchModule, TokenizerModule],
+  controllers: [ComposeController],
+  providers: [ComposeJobStore, JobBroadcast, JobRunner, ComposeService],
+})
+export class ComposeModule {}

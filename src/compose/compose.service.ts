@@ -1,0 +1,188 @@
+// Checks a request for a composition, queues it as a job, and shows jobs and compositions.
+import { Injectable } from '@nestjs/common';
+import { Observable } from 'rxjs';
+import { BraidError, errorsOf } from '#src/http/braid-error.js';
+import { digestOf, parseRepoName, parseRowId, parseVersion, type RepoName, type RowId, type Version } from '#src/ids/ids.js';
+import type { CompositionVersion } from '#src/registry/composition-version.entity.js';
+import { registryErrors } from '#src/registry/registry.errors.js';
+import { RegistryService } from '#src/registry/registry.service.js';
+import { SearchService } from '#src/search/search.service.js';
+import { parseExamples, tokenizeExamples } from '#src/tokenizer/examples.js';
+import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
+import { type CandidateSource, chooseCandidates } from './choose-candidates.js';
+import type { ComposeJob } from './compose-job.entity.js';
+import { ComposeJobStore } from './compose-job.store.js';
+import { type ComposeRequest, DEFAULT_BUDGET, DEFAULT_SEED } from './compose.dto.js';
+import { failCompose } from './compose.errors.js';
+import type { CompositionJobView, CompositionView, JobEvent } from './compose.views.js';
+import { fewestEvaluations } from './compose-weights.js';
+import { JobBroadcast } from './job-broadcast.js';
+import { followJob } from './job-events.js';
+import { JobRunner } from './job-runner.service.js';
+import type { CompositionReport, Recipe } from './report.js';
+
+const failRegistry = errorsOf(registryErrors);
+
+@Injectable()
+export class ComposeService {
+  constructor(
+    private readonly registry: RegistryService,
+    private readonly searches: SearchService,
+    private readonly tokenizers: TokenizerService,
+    private readonly store: ComposeJobStore,
+    private readonly runner: JobRunner,
+    private readonly broadcast: JobBroadcast,
+  ) {}
+
+  /**
+   * Queues a job; everything that can be known to fail is refused here.
+   * @throws BraidError of compose, registry, search, tokenizer and examples
+   */
+  async createJob(request: ComposeRequest): Promise<{ readonly id: RowId }> {
+    const name = parseRepoName(request.name);
+    const version = request.version === undefined ? undefined : parseVersion(request.version);
+    const baseModel = await this.registry.getBaseModel(parseRepoName(request.base));
+    await this.assertNameFree(name, version, baseModel.name);
+    const examples = parseExamples(request.examples);
+    const candidates = await chooseCandidates(request, baseModel, this.candidateSource());
+    const budget = request.budget ?? DEFAULT_BUDGET;
+    const fewest = fewestEvaluations(candidates.length);
+    if (budget < fewest) throw failCompose('BUDGET_TOO_SMALL', { budget, candidates: candidates.length, fewest });
+    // Tokens are made again when the job runs; here they show whether every example fits the context.
+    tokenizeExamples(examples, await this.tokenizers.get(baseModel), baseModel.contextLength);
+
+    const id = await this.store.create({
+      name,
+      version,
+      baseModelId: baseModel.id,
+      request: {
+        candidates,
+        examples,
+        examplesDigest: digestOf(JSON.stringify(examples.map(({ example }) => example))),
+        budget,
+        seed: request.seed ?? DEFAULT_SEED,
+        optimizer: request.optimizer ?? 'cma-es',
+      },
+    });
+    this.runner.look();
+    return { id };
+  }
+
+  /** @throws BraidError UNKNOWN_JOB */
+  async getJob(idText: string): Promise<CompositionJobView> {
+    return this.viewOf(await this.store.get(parseRowId(idText)));
+  }
+
+  /** Again is harmless. @throws BraidError UNKNOWN_JOB, JOB_ENDED when it succeeded or failed before */
+  async cancelJob(idText: string): Promise<CompositionJobView> {
+    const id = parseRowId(idText);
+    const wasOpen = await this.store.cancel(id);
+    const job = await this.store.get(id);
+    if (!wasOpen && job.status !== 'cancelled') throw failCompose('JOB_ENDED', { id, status: job.status });
+    this.runner.cancel(id);
+    return this.viewOf(job);
+  }
+
+  /** The job's events from its state now to its end; `undefined` is a heartbeat. @throws BraidError UNKNOWN_JOB before the stream begins */
+  async followJob(idText: string): Promise<Observable<JobEvent | undefined>> {
+    const id = parseRowId(idText);
+    await this.store.get(id);
+    return new Observable((subscriber) => {
+      const controller = new AbortController();
+      const forward = async (): Promise<void> => {
+        const events = followJob(id, {
+          broadcast: this.broadcast,
+          getJob: (jobId) => this.store.get(jobId),
+          getComposition: (job) => this.compositionOf(job),
+          signal: AbortSignal.any([controller.signal, this.broadcast.closing]),
+        });
+        for await (const event of events) subscriber.next(event);
+        subscriber.complete();
+      };
+      forward().catch((error: unknown) => subscriber.error(error));
+      return () => controller.abort();
+    });
+  }
+
+  /** The version asked for, or the latest. @throws BraidError UNKNOWN_COMPOSITION, UNKNOWN_VERSION */
+  async getComposition(name: string, version: string | undefined): Promise<CompositionView> {
+    return compositionView(
+      await this.registry.getCompositionVersion(parseRepoName(name), version === undefined ? undefined : parseVersion(version)),
+    );
+  }
+
+  private candidateSource(): CandidateSource {
+    return {
+      getAdapterVersion: (name, version) => this.registry.getAdapterVersion(name, version),
+      listAdapters: async (base, limit) =>
+        (await this.registry.listRepositories({ kind: 'adapter', baseModel: base, limit })).map(({ fullName }) => fullName),
+      findAdapters: async (query, base, limit) =>
+        (await this.searches.search({ q: query, kind: 'adapter', base, limit })).items.map((item) => parseRepoName(item.name)),
+    };
+  }
+
+  /** Better said now than after the search. @throws BraidError NAME_RESERVED, NAME_TAKEN, BASE_MODEL_MISMATCH, VERSION_EXISTS */
+  private async assertNameFree(name: RepoName, version: Version | undefined, base: RepoName): Promise<void> {
+    if (name.startsWith('jobs/')) throw failCompose('NAME_RESERVED', { name });
+    if ((await this.registry.findBaseModel(name)) !== undefined) throw failRegistry('NAME_TAKEN', { name, kind: 'a base model' });
+    const repository = await this.registry.findRepository(name);
+    if (repository === undefined) return;
+    if (repository.kind !== 'composition') throw failRegistry('NAME_TAKEN', { name, kind: 'an adapter' });
+    if (repository.baseModel.name !== base) {
+      throw failRegistry('BASE_MODEL_MISMATCH', { name, expected: repository.baseModel.name, found: base });
+    }
+    if (version !== undefined && (await this.hasVersion(name, version))) {
+      throw failRegistry('VERSION_EXISTS', { name, version, existing: version });
+    }
+  }
+
+  private async hasVersion(name: RepoName, version: Version): Promise<boolean> {
+    try {
+      await this.registry.getCompositionVersion(name, version);
+      return true;
+    } catch (error) {
+      if (error instanceof BraidError && error.code === 'UNKNOWN_VERSION') return false;
+      throw error;
+    }
+  }
+
+  private async viewOf(job: ComposeJob): Promise<CompositionJobView> {
+    const { id, name, version, status, baseModel, request, error } = job;
+    return {
+      id,
+      name,
+      version,
+      base: baseModel.name,
+      status,
+      candidates: request.candidates.map((candidate) => `${candidate.adapter}@${candidate.version}`),
+      examples: request.examples.length,
+      budget: request.budget,
+      seed: request.seed,
+      optimizer: request.optimizer,
+      progress: this.broadcast.progressOf(id) ?? job.progress,
+      composition: status === 'succeeded' ? await this.compositionOf(job) : null,
+      error,
+      createdAt: job.createdAt.toISOString(),
+      startedAt: job.startedAt?.toISOString() ?? null,
+      finishedAt: job.finishedAt?.toISOString() ?? null,
+    };
+  }
+
+  private async compositionOf(job: ComposeJob): Promise<CompositionView> {
+    return compositionView(await this.registry.getCompositionVersion(job.name, job.compositionVersion ?? undefined));
+  }
+}
+
+function compositionView({ repository, version, space, parts, recipe, report, createdAt }: CompositionVersion): CompositionView {
+  return {
+    name: repository.fullName,
+    version,
+    baseModel: repository.baseModel.name,
+    space,
+    parts,
+    // Written by the job runner, whose types these are.
+    recipe: recipe as unknown as Recipe,
+    report: report as unknown as CompositionReport,
+    createdAt: createdAt.toISOString(),
+  };
+}

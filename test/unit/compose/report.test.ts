@@ -1,0 +1,66 @@
+// Parts, report and verdict of a finished search.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { composeWeights, type ComposedWeights } from '#src/compose/compose-weights.js';
+import { LORAHUB_OBJECTIVE, type WeightVector } from '#src/compose/objective.js';
+import { type Candidate, createReport, partsOf } from '#src/compose/report.js';
+import { digestOf, parseRepoName, parseVersion } from '#src/ids/ids.js';
+
+const candidates: Candidate[] = ['a', 'b', 'c'].map((name) => ({
+  adapter: parseRepoName(`me/${name}`),
+  version: parseVersion('1.0.0'),
+  digest: digestOf(name),
+}));
+
+function search(loss: (w: WeightVector) => number): Promise<ComposedWeights> {
+  return composeWeights({
+    candidates: 3,
+    evaluate: (vectors) => Promise.resolve(vectors.map(loss)),
+    objective: LORAHUB_OBJECTIVE,
+    budget: 60,
+    seed: 1,
+    optimizer: 'cma-es',
+  });
+}
+
+describe('report', () => {
+  it('parts are the winning point exactly, without candidates of weight 0', async () => {
+    const composed = await search((w) => {
+      const [a = 0, b = 0, c = 0] = w;
+      return a === 0 && b === 0.5 && c === 0.5 ? 0 : 1 + 3 * Math.abs(a) + Math.abs(b - 0.5) + Math.abs(c - 0.5);
+    });
+    assert.deepEqual(partsOf(composed, candidates), [
+      { ...candidates[1], weight: 0.5 },
+      { ...candidates[2], weight: 0.5 },
+    ]);
+  });
+
+  it('holds base, every single candidate and uniform, the curve and the stages, and survives JSON', async () => {
+    const composed = await search((w) => w.reduce((sum, x, i) => sum + (x - 0.3 * (i + 1)) ** 2, 0.1));
+    const report = createReport(composed, candidates, { budget: 60, seconds: 1.5 });
+    assert.deepEqual(JSON.parse(JSON.stringify(report)), report);
+    assert.equal(report.singles.length, 3);
+    assert.equal(report.singles[2]?.adapter, 'me/c');
+    assert.equal(report.base.loss, composed.baselines.base.loss);
+    assert.ok(report.composed.objective !== null && report.base.objective !== null && report.composed.objective < report.base.objective);
+    assert.equal(report.curve.at(-1)?.objective, report.composed.objective);
+    assert.deepEqual(
+      report.stages.map(({ stage }) => stage),
+      ['baselines', 'screen', 'forward-selection', 'search'],
+    );
+    assert.equal(report.winner, 'composed');
+    assert.match(report.verdict, /composition of 3 adapters is best.*best single adapter/);
+  });
+
+  it('says plainly when nothing helps, when one adapter is enough, and what could not be evaluated', async () => {
+    const base = createReport(await search((w) => (w.every((x) => x === 0) ? 1 : NaN)), candidates, { budget: 60, seconds: 1 });
+    assert.equal(base.winner, 'base');
+    assert.match(base.verdict, /None of the candidates helps/);
+    assert.deepEqual(base.singles[0], { adapter: 'me/a', version: '1.0.0', loss: null, objective: null });
+    const single = createReport(await search((w) => (w[1] === 1 && w[0] === 0 && w[2] === 0 ? 0 : 1)), candidates, {
+      budget: 60,
+      seconds: 1,
+    });
+    assert.match(single.verdict, /Nothing that was tried beats me\/b@1\.0\.0 alone/);
+  });
+});
