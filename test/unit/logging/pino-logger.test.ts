@@ -1,10 +1,13 @@
 // Log lines: one JSON object each, with what a reader needs and nothing that is secret.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, request as sendRequest, type Server } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import { request as sendRequest } from 'node:http';
 import { after, before, describe, it } from 'node:test';
-import express from 'express';
+import 'reflect-metadata';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { type NestExpressApplication } from '@nestjs/platform-express';
+import { type Request, type Response } from 'express';
 import { createRequestLog, requestIdOf } from '#src/http/request-log.js';
 import { createRootLogger, PinoLogger } from '#src/logging/pino-logger.js';
 
@@ -92,22 +95,24 @@ describe('PinoLogger', () => {
   });
 });
 
+@Module({})
+class Nothing {}
+
 describe('createRequestLog', () => {
   const { logger, lines } = capture('debug');
-  let server: Server;
+  let app: NestExpressApplication;
   let port = 0;
   before(async () => {
-    const app = express();
+    app = await NestFactory.create<NestExpressApplication>(Nothing, { logger: false });
     app.use(createRequestLog(logger));
-    app.use('/inner', (request, response) => response.status(201).send(requestIdOf(request)));
-    app.get('/healthz', (_request, response) => response.send('ok'));
-    app.get('/slow', (_request, response) => response.write('first'));
-    app.use((_request, response) => response.status(503).send('no'));
-    server = createServer(app).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    port = (server.address() as AddressInfo).port;
+    app.use('/inner', (request: Request, response: Response) => response.status(201).send(requestIdOf(request)));
+    app.use('/healthz', (_request: Request, response: Response) => response.send('ok'));
+    app.use('/slow', (_request: Request, response: Response) => response.write('first'));
+    app.use((_request: Request, response: Response) => response.status(503).send('no'));
+    await app.listen(0, '127.0.0.1');
+    port = Number(new URL(await app.getUrl()).port);
   });
-  after(() => server.close());
+  after(() => app.close());
 
   const send = async (path: string, headers: Record<string, string> = {}): Promise<string> => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers });

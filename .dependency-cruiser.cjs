@@ -1,0 +1,163 @@
+/* global __dirname, __filename */
+// Which way imports may go. `npx depcruise --config .dependency-cruiser.cjs src kernels migrations` checks it on the sources.
+const { join } = require('node:path');
+
+/** A room or several, as a path pattern: `rooms('publish', 'search')`. */
+const rooms = (...names) => `^src/(${names.join('|')})/`;
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-circular',
+      comment:
+        'Of two files that need each other, neither can be read, tested or replaced alone. (Entities name each other in types only.)',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'no-unresolvable',
+      comment: 'An import that nothing answers fails at start, or hides a file from the rules below.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'no-undeclared-package',
+      comment: 'A package that package.json does not list among its dependencies is there by luck.',
+      severity: 'error',
+      from: { path: '^(src|kernels|migrations)/' },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'kernels-stand-alone',
+      comment: 'The mathematics is written as values: it must run and be checked without a hub, a file, a network or an engine around it.',
+      severity: 'error',
+      from: { path: '^kernels/' },
+      to: { pathNot: '^kernels/' },
+    },
+    {
+      name: 'product-needs-no-tests',
+      comment: 'What ships must not lean on tests, measurements or examples.',
+      severity: 'error',
+      from: { path: '^(src|kernels|migrations)/' },
+      to: { path: '^(dist/)?(test|bench|examples)/' },
+    },
+    {
+      name: 'migrations-stand-alone',
+      comment: 'A migration says what was done on its day; with an import from src it would change when src does.',
+      severity: 'error',
+      from: { path: '^migrations/' },
+      to: { pathNot: ['^migrations/', 'node_modules/typeorm/'] },
+    },
+    {
+      name: 'adapters-come-before-compositions',
+      comment: 'Publishing and finding adapters must work, and be changed, without those who use them: compose and serve stand on them.',
+      severity: 'error',
+      from: { path: rooms('publish', 'search', 'registry', 'base-models', 'peft', 'safetensors', 'tokenizer', 'runtime') },
+      to: { path: rooms('compose', 'serve') },
+    },
+    {
+      name: 'compose-does-not-serve',
+      comment:
+        'Both compute through the engines of src/runtime; a job that went through the serving routes would queue behind its own users.',
+      severity: 'error',
+      from: { path: rooms('compose') },
+      to: { path: rooms('serve') },
+    },
+    {
+      name: 'ground-floor',
+      comment: 'Configuration, ids, logs, storage and database are under every room; a look upwards from there is a cycle in waiting.',
+      severity: 'error',
+      from: { path: rooms('config', 'ids', 'logging', 'storage', 'database') },
+      to: { path: '^src/', pathNot: rooms('config', 'ids', 'logging', 'storage', 'database', 'http') },
+    },
+    {
+      name: 'registry-asks-nobody',
+      comment: 'The registry alone writes its rows and knows no room that asks it to.',
+      severity: 'error',
+      from: { path: rooms('registry') },
+      to: { path: '^src/', pathNot: rooms('registry', 'config', 'ids', 'database', 'http') },
+    },
+    {
+      name: 'engine-in-one-place',
+      comment: 'Sessions live in worker threads; ONNX Runtime loaded anywhere else would compute in the thread that answers requests.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/runtime/worker/' },
+      to: { path: 'node_modules/onnxruntime' },
+    },
+    {
+      name: 'worker-is-reached-by-messages',
+      comment: 'Only types of the worker may be imported: a value would pull its code, and the engine, into the main thread.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/runtime/worker/' },
+      to: { path: '^src/runtime/worker/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'sql-in-few-places',
+      comment: 'Rows are written by the registry and by compose (its jobs), read by search besides; the rest asks them.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/(database|registry|search|compose)/', '^src/http/health.controller.ts$'] },
+      to: { path: 'node_modules/(@nestjs/)?typeorm/' },
+    },
+    {
+      name: 'one-way-to-postgres',
+      comment: 'Both homes read types alike because one place opens them.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/database/' },
+      to: { path: 'node_modules/(pg|@electric-sql)/' },
+    },
+    {
+      name: 'one-way-to-s3',
+      comment: 'Where objects lie is a matter of configuration; everybody else uses the port in object-store.ts.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/storage/' },
+      to: { path: 'node_modules/minio/' },
+    },
+    {
+      name: 'nobody-needs-the-command-line',
+      comment: 'Commands are a client of the hub; the hub must not need its client.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { path: ['^src/cli/', 'node_modules/(commander|cli-progress|cli-table3)/'] },
+    },
+    {
+      name: 'commands-talk-http',
+      comment:
+        'A command knows the hub by its answers: types of every room, values only of ids, errors, the configuration and the start of a hub.',
+      severity: 'error',
+      from: { path: rooms('cli') },
+      to: {
+        path: ['^src/', 'node_modules/(@nestjs|typeorm|pg|minio|onnxruntime)'],
+        pathNot: ['^src/(cli|ids|config)/', '^src/start-hub.ts$', '^src/http/braid-error.ts$'],
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
+      name: 'optimizers-are-pure',
+      comment: 'A searcher asks and is told: no input or output, so that a job can be replayed from its seed.',
+      severity: 'error',
+      from: { path: '^src/compose/optimizers/' },
+      to: { pathNot: '^src/compose/optimizers/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^dist/' },
+    // Imports of types count: they too decide what can be read alone.
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: join(__dirname, 'tsconfig.json') },
+    webpackConfig: { fileName: __filename },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.cjs', '.mjs', '.json'],
+    },
+  },
+};
+
+// The package's own #src/… imports lead to dist/, which need not be built; here they lead to the sources. The tool takes aliases only
+// from a webpack configuration, so this file is one too, out of sight of the check of the rules' form.
+Object.defineProperty(module.exports, 'resolve', {
+  value: { alias: Object.fromEntries(['src', 'kernels', 'migrations', 'test'].map((root) => [`#${root}`, join(__dirname, root)])) },
+});
