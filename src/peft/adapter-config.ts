@@ -108,6 +108,8 @@ export function parseAdapterConfig(bytes: Uint8Array): AdapterConfig {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw invalid(`it is ${shown(json)}, not an object`);
   const fields = json as Readonly<Record<string, unknown>>;
   assertPlainLora(fields);
+  // The registry keeps the configuration in a JSON column, which takes neither; JSON.stringify escapes exactly these.
+  if (/\\u0000|\\ud[89a-f]/.test(JSON.stringify(json))) throw invalid('it holds a NUL or half a surrogate pair');
 
   return {
     rank: readRank(fields['r'] ?? 8, 'r'),

@@ -13,6 +13,11 @@ export function adapterFileKey(digest: Digest, file: string): string {
   return checkedKey(`adapters/${digest.slice('sha256:'.length)}/${file}`);
 }
 
+/** Bytes by their own digest: files as they were uploaded, shared by all versions that have them. */
+export function fileKey(digest: Digest): string {
+  return checkedKey(`files/${digest.slice('sha256:'.length)}`);
+}
+
 /** The few-shot examples with this digest. */
 export function examplesKey(digest: Digest): string {
   return checkedKey(`examples/${digest.slice('sha256:'.length)}.jsonl`);

@@ -1,0 +1,128 @@
+// Keeps published adapters: the files as they were uploaded, by their own digests, and for each adapter, by the digest of what it computes,
+// a manifest that says which tensor is which factor. The runtime loads from these alone; no row is needed.
+import { createReadStream } from 'node:fs';
+import { Inject, Injectable } from '@nestjs/common';
+import { type CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
+import { type LinearModule } from '#kernels/lora/modules.js';
+import { BraidError } from '#src/http/braid-error.js';
+import { type Digest } from '#src/ids/ids.js';
+import { digestOfAdapter } from '#src/peft/adapter-digest.js';
+import { type PlannedModule, type PlannedTensor } from '#src/peft/plan-adapter.js';
+import { readModule } from '#src/peft/read-adapter.js';
+import { ADAPTER_LIMITS, readSafetensorsHeader, type SafetensorsTensor } from '#src/safetensors/read-header.js';
+import { isFloatDType } from '#src/safetensors/to-float32.js';
+import { adapterFileKey, examplesKey, fileKey } from '#src/storage/keys.js';
+import { OBJECT_STORE, type ObjectStore } from '#src/storage/object-store.js';
+import { type AdapterFacts } from './inspect-adapter.js';
+import { fail } from './publish.errors.js';
+import { type UploadedFile } from './upload-storage.js';
+
+const MANIFEST = 'manifest.json';
+const MANIFEST_FORMAT = 'braid-adapter-1';
+const FILE = 'adapter_model.safetensors';
+
+/** Says how the weights file becomes the canonical adapter. Written by us alone. */
+interface Manifest {
+  readonly format: typeof MANIFEST_FORMAT;
+  /** Digest of the weights file. */
+  readonly weights: Digest;
+  readonly modules: readonly ManifestModule[];
+}
+
+interface ManifestModule extends LinearModule {
+  readonly rank: number;
+  readonly scale: number;
+  /** Names of the factors' tensors. */
+  readonly a: string;
+  readonly b: string;
+}
+
+/** Objects that were not there before. */
+export type NewKeys = readonly string[];
+
+@Injectable()
+export class AdapterStore {
+  constructor(@Inject(OBJECT_STORE) private readonly objects: ObjectStore) {}
+
+  /** Stores what the runtime needs. Returns the keys of objects that were not there, for {@link discard}. */
+  async storeAdapter(facts: AdapterFacts, weights: UploadedFile): Promise<NewKeys> {
+    const manifest: Manifest = {
+      format: MANIFEST_FORMAT,
+      weights: weights.digest,
+      modules: facts.plan.map(({ module, rank, scale, a, b }) => ({ ...module, rank, scale, a: a.name, b: b.name })),
+    };
+    const made = await this.storeFiles([weights]);
+    const key = adapterFileKey(facts.digest, MANIFEST);
+    // The manifest that is there names another file with the same factors, which does as well.
+    if ((await this.objects.find(key)) !== undefined) return made;
+    await this.objects.put(key, Buffer.from(JSON.stringify(manifest)));
+    return [...made, key];
+  }
+
+  /** Stores files as they are. Returns the keys of objects that were not there. */
+  async storeFiles(files: readonly UploadedFile[]): Promise<NewKeys> {
+    const made: string[] = [];
+    for (const file of files) {
+      const key = keyOf(file);
+      if ((await this.objects.find(key)) !== undefined) continue;
+      await this.objects.putStream(key, createReadStream(file.path), file.sizeBytes);
+      made.push(key);
+    }
+    return made;
+  }
+
+  /** Takes objects of a publish that failed away again. */
+  async discard(keys: NewKeys): Promise<void> {
+    for (const key of keys) await this.objects.delete(key);
+  }
+
+  /**
+   * The adapter with this digest, checked against it.
+   * @throws BraidError OBJECT_MISSING, ADAPTER_DAMAGED
+   */
+  async load(digest: Digest): Promise<CanonicalAdapter> {
+    const damaged = (reason: string, cause?: unknown) => fail('ADAPTER_DAMAGED', { digest, reason }, cause);
+    const manifest = parseManifest(await this.objects.get(adapterFileKey(digest, MANIFEST)), damaged);
+    const bytes = await this.objects.get(fileKey(manifest.weights));
+    let adapter: CanonicalAdapter;
+    try {
+      const { tensors } = readSafetensorsHeader(bytes, ADAPTER_LIMITS, FILE);
+      const bytesOf = ({ offset, length }: PlannedTensor) => bytes.subarray(offset, offset + length);
+      const plan = manifest.modules.map((module) => planOf(module, tensors));
+      adapter = { modules: plan.map((planned) => readModule(planned, { a: bytesOf(planned.a), b: bytesOf(planned.b) }, FILE)) };
+    } catch (error) {
+      throw error instanceof BraidError || error instanceof TypeError ? damaged(error.message, error) : error;
+    }
+    const found = digestOfAdapter(adapter);
+    if (found !== digest) throw damaged(`its factors have the digest ${found}`);
+    return adapter;
+  }
+}
+
+/** Few-shot examples have keys of their own; every other file is kept by its digest. */
+function keyOf({ name, digest }: UploadedFile): string {
+  return name === 'examples.jsonl' ? examplesKey(digest) : fileKey(digest);
+}
+
+function parseManifest(bytes: Uint8Array, damaged: (reason: string, cause?: unknown) => Error): Manifest {
+  let manifest: Partial<Manifest>;
+  try {
+    manifest = JSON.parse(Buffer.from(bytes).toString('utf8')) as Partial<Manifest>;
+  } catch (cause) {
+    throw damaged('its manifest is not JSON', cause);
+  }
+  const { format, weights, modules } = manifest;
+  if (format !== MANIFEST_FORMAT || weights === undefined || !Array.isArray(modules))
+    throw damaged(`its manifest is not of format ${MANIFEST_FORMAT}`);
+  return { format, weights, modules };
+}
+
+function planOf({ rank, scale, a, b, ...module }: ManifestModule, tensors: ReadonlyMap<string, SafetensorsTensor>): PlannedModule {
+  return { module, rank, scale, a: tensorOf(a, tensors), b: tensorOf(b, tensors) };
+}
+
+function tensorOf(name: string, tensors: ReadonlyMap<string, SafetensorsTensor>): PlannedTensor {
+  const tensor = tensors.get(name);
+  if (tensor === undefined || !isFloatDType(tensor.dtype)) throw new TypeError(`its weights have no tensor ${name}`);
+  return { ...tensor, dtype: tensor.dtype, name };
+}

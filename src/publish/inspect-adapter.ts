@@ -1,0 +1,84 @@
+// Reads an uploaded adapter module by module and says what it is; memory holds one module at a time, and requests are served in between.
+import { open } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import { type LinearClass, type LinearModule } from '#kernels/lora/modules.js';
+import { type Digest } from '#src/ids/ids.js';
+import { type AdapterConfig } from '#src/peft/adapter-config.js';
+import { AdapterDigest } from '#src/peft/adapter-digest.js';
+import { deltaNorm } from '#src/peft/delta-norm.js';
+import { fail } from '#src/peft/peft.errors.js';
+import { planAdapter, type PlannedModule } from '#src/peft/plan-adapter.js';
+import { readModule } from '#src/peft/read-adapter.js';
+import { ADAPTER_LIMITS, readSafetensorsFileHeader, readTensorBytes } from '#src/safetensors/read-header.js';
+
+export interface AdapterFacts {
+  /** Of what the adapter computes. */
+  readonly digest: Digest;
+  readonly plan: readonly PlannedModule[];
+  /** The largest of its modules' ranks. */
+  readonly rank: number;
+  /** Classes of the modules that it changes, sorted. */
+  readonly targetModules: readonly LinearClass[];
+  /** Numbers in all factors. */
+  readonly parameterCount: number;
+  readonly delta: DeltaFacts;
+}
+
+/** How much the adapter changes the weights, in the Frobenius norm. */
+export interface DeltaFacts {
+  /** √Σ‖ΔW‖² over all modules. */
+  readonly norm: number;
+  readonly largestNorm: number;
+  /** Path of the module with the largest ‖ΔW‖. */
+  readonly largestModule: string;
+  readonly modules: number;
+  /** Modules whose ΔW is exactly zero. */
+  readonly zeroModules: number;
+}
+
+const FILE = 'adapter_model.safetensors';
+
+/**
+ * @param path of the uploaded adapter_model.safetensors
+ * @param modules every linear module of the base
+ * @throws BraidError of safetensors.errors.ts or peft.errors.ts, ADAPTER_NO_EFFECT among them
+ */
+export async function inspectAdapter(path: string, config: AdapterConfig, modules: readonly LinearModule[]): Promise<AdapterFacts> {
+  const handle = await open(path, 'r');
+  try {
+    const { tensors } = await readSafetensorsFileHeader(handle, ADAPTER_LIMITS, FILE);
+    const plan = planAdapter(config, tensors, modules, FILE);
+    const digest = new AdapterDigest();
+    const norms: number[] = [];
+    for (const planned of plan) {
+      const [a, b] = await Promise.all([readTensorBytes(handle, planned.a, FILE), readTensorBytes(handle, planned.b, FILE)]);
+      const factors = readModule(planned, { a, b }, FILE);
+      digest.update(factors);
+      norms.push(deltaNorm(factors));
+      await setImmediate();
+    }
+    return { digest: digest.finish(), plan, ...describePlan(plan), delta: describeDelta(plan, norms) };
+  } finally {
+    await handle.close();
+  }
+}
+
+function describePlan(plan: readonly PlannedModule[]): Pick<AdapterFacts, 'rank' | 'targetModules' | 'parameterCount'> {
+  return {
+    rank: Math.max(...plan.map(({ rank }) => rank)),
+    targetModules: [...new Set(plan.map(({ module }) => module.class))].sort(),
+    parameterCount: plan.reduce((sum, { rank, module }) => sum + rank * (module.dIn + module.dOut), 0),
+  };
+}
+
+function describeDelta(plan: readonly PlannedModule[], norms: readonly number[]): DeltaFacts {
+  const largestNorm = Math.max(...norms);
+  if (largestNorm === 0) throw fail('ADAPTER_NO_EFFECT', { reason: `B·A is zero in all ${plan.length} of its modules` });
+  return {
+    norm: Math.hypot(...norms),
+    largestNorm,
+    largestModule: plan[norms.indexOf(largestNorm)]?.module.path ?? '',
+    modules: plan.length,
+    zeroModules: norms.filter((norm) => norm === 0).length,
+  };
+}
