@@ -1,11 +1,16 @@
 // The hub, read from top to bottom: the way of the data.
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BaseModelsModule } from './base-models/base-models.module.js';
+import { BaseModelsService } from './base-models/base-models.service.js';
 import { type Configuration } from './config/configuration.js';
 import { ConfigurationModule } from './config/configuration.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { HttpModule } from './http/http.module.js';
+import { AdapterStore } from './publish/adapter-store.js';
+import { AdapterStoreModule } from './publish/adapter-store.module.js';
+import { PublishModule } from './publish/publish.module.js';
 import { RegistryModule } from './registry/registry.module.js';
+import { RuntimeModule } from './runtime/runtime.module.js';
 import { SearchModule } from './search/search.module.js';
 import { StorageModule } from './storage/storage.module.js';
 
@@ -21,6 +26,8 @@ export class AppModule {
         HttpModule,
         RegistryModule,
         BaseModelsModule,
+        RuntimeModule.with({ imports: [BaseModelsModule, AdapterStoreModule], adapters: AdapterStore, baseModels: BaseModelsService }),
+        PublishModule,
         SearchModule,
       ],
     };

@@ -1,5 +1,6 @@
 // Gives every room the engines. Where adapters and base models come from is said by whoever assembles the hub, so nothing here imports them.
 import { type DynamicModule, Module, type ModuleMetadata, type Type } from '@nestjs/common';
+import { ENGINES } from './engine.js';
 import { EnginesService } from './runtime.service.js';
 import { ADAPTER_SOURCE, BASE_MODEL_SOURCE, type AdapterSource, type BaseModelSource } from './sources.js';
 
@@ -19,10 +20,11 @@ export class RuntimeModule {
       imports,
       providers: [
         EnginesService,
+        { provide: ENGINES, useExisting: EnginesService },
         { provide: ADAPTER_SOURCE, useExisting: adapters },
         { provide: BASE_MODEL_SOURCE, useExisting: baseModels },
       ],
-      exports: [EnginesService],
+      exports: [EnginesService, ENGINES],
     };
   }
 }
