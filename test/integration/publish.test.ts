@@ -74,7 +74,7 @@ describeOnHomes('publishing', (home) => {
       alpha: 8,
       useRslora: false,
       targetModules: ['down_proj', 'q_proj', 'v_proj'],
-      parameterCount: 2 * 4 * (32 + 32 + 32 + 16 + 48 + 32),
+      parameterCount: canonical.modules.reduce((sum, { a, b }) => sum + a.length + b.length, 0),
       sizeBytes: weights.length,
       description: 'Gives a word of opposite meaning.',
       tags: ['mine', 'words', 'opposites'],
