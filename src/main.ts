@@ -8,5 +8,6 @@ try {
 } catch (error) {
   const message = error instanceof ConfigurationError || !(error instanceof Error) ? String(error) : (error.stack ?? error.message);
   process.stderr.write(`${message}\n`);
-  process.exitCode = 1;
+  // What the start has opened so far would keep the process.
+  process.exit(1);
 }

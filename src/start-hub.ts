@@ -1,5 +1,6 @@
 // Builds the hub from a configuration and lets it listen; closing the application stops requests, then database and workers.
 import 'reflect-metadata';
+import { readFile } from 'node:fs/promises';
 import { NestFactory } from '@nestjs/core';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
@@ -18,6 +19,9 @@ export interface Hub {
 // Examples of a composition job and long prompts come as JSON; adapters come as their own kind of body with their own limit.
 const MAX_JSON_BODY = '32mb';
 
+// From dist/src.
+const PACKAGE_FILE = new URL('../../package.json', import.meta.url);
+
 /**
  * Starts a hub.
  * @throws BraidError DATA_DIRECTORY_IN_USE; what the port, the database or the object store answer
@@ -35,10 +39,11 @@ export async function createHub(configuration: Configuration): Promise<Hub> {
     app.set('query parser', 'simple');
     app.disable('x-powered-by');
     app.enableShutdownHooks();
+    const { version } = JSON.parse(await readFile(PACKAGE_FILE, 'utf8')) as { version: string };
     const document = new DocumentBuilder()
       .setTitle('Braid')
       .setDescription('A self-hosted hub and composition server for LoRA adapters.')
-      .setVersion('0.1.0')
+      .setVersion(version)
       .build();
     SwaggerModule.setup('api/docs', app, () => SwaggerModule.createDocument(app, document));
     await app.listen(configuration.port, configuration.host);

@@ -2,6 +2,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { CONFIGURATION, type Configuration } from '../config/configuration.js';
+import { OBJECT_STORE, type ObjectStore } from '../storage/object-store.js';
 import { openDataSource } from './open-data-source.js';
 
 interface ModuleOptions {
@@ -12,8 +13,9 @@ interface ModuleOptions {
 @Module({
   imports: [
     TypeOrmModule.forRootAsync({
-      inject: [CONFIGURATION],
-      useFactory: (configuration: Configuration) =>
+      // The object store only for the order: it comes first because nothing needs closing when it cannot be reached.
+      inject: [CONFIGURATION, OBJECT_STORE],
+      useFactory: (configuration: Configuration, _objectStore: ObjectStore) =>
         // The factory below reads the configuration from here; autoLoadEntities collects the rooms' entities.
         ({ type: 'postgres', autoLoadEntities: true, retryAttempts: 0, configuration }) as ModuleOptions & { autoLoadEntities: true },
       dataSourceFactory: (options) => {

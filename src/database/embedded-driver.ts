@@ -6,6 +6,9 @@ import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { acquireFileLock } from './lock-file.js';
 
+// Queries take milliseconds: who waits this long for the one client waits for itself, by querying beside its own transaction.
+const MAX_WAIT_MS = 30_000;
+
 /** What TypeORM needs of the module `pg`, and a way to close a database whose pool was never made. */
 export interface EmbeddedDriver {
   readonly Pool: typeof pg.Pool;
@@ -37,7 +40,7 @@ export async function createEmbeddedDriver(directory: string): Promise<EmbeddedD
   class EmbeddedPool extends pg.Pool {
     constructor(options: pg.PoolConfig) {
       // idleTimeoutMillis 0: an idle client costs nothing here, ending it would only cost a reconnect.
-      super({ ...options, max: 1, idleTimeoutMillis: 0, connection } as pg.PoolConfig);
+      super({ ...options, max: 1, idleTimeoutMillis: 0, connectionTimeoutMillis: MAX_WAIT_MS, connection } as pg.PoolConfig);
     }
 
     override end(): Promise<void>;

@@ -1,5 +1,6 @@
 // Opens the configured database, PostgreSQL or embedded, and brings its schema up to date.
 import { join } from 'node:path';
+import { Logger } from '@nestjs/common';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { type Configuration } from '../config/configuration.js';
 import { createEmbeddedDriver } from './embedded-driver.js';
@@ -10,6 +11,8 @@ export type Entities = NonNullable<DataSourceOptions['entities']>;
 
 // Session-level advisory lock under which one hub at a time migrates: "braid" in ASCII.
 const MIGRATION_LOCK = 0x627261_6964;
+
+const logger = new Logger('database');
 
 type DatabaseConfiguration = Pick<Configuration, 'dataDir' | 'databaseUrl'>;
 
@@ -45,6 +48,8 @@ export async function openDataSource(configuration: DatabaseConfiguration, entit
     synchronize: false,
     installExtensions: false,
     logging: false,
+    // The pool replaces a client that the server has dropped; that it happened is worth a line (not the error: the client hangs on it).
+    poolErrorHandler: (error: Error) => logger.warn(`an idle connection ended: ${error.message}`),
   } as const satisfies PostgresOptions;
   if (configuration.databaseUrl !== undefined) {
     return open({ ...common, url: configuration.databaseUrl, applicationName: 'braid', connectTimeoutMS: 10_000 }, true);

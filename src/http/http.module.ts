@@ -1,6 +1,7 @@
-// What every route shares: errors, validation, probes.
+// What every route shares: errors, validation, probes, and the end of connections.
 import { Module } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { ConnectionDrain } from './connection-drain.js';
 import { ErrorFilter } from './error.filter.js';
 import { HealthController } from './health.controller.js';
 import { createValidationPipe } from './validation.pipe.js';
@@ -8,6 +9,7 @@ import { createValidationPipe } from './validation.pipe.js';
 @Module({
   controllers: [HealthController],
   providers: [
+    ConnectionDrain,
     { provide: APP_FILTER, useClass: ErrorFilter },
     { provide: APP_PIPE, useFactory: () => createValidationPipe() },
   ],

@@ -10,7 +10,11 @@ export function createRootLogger(level: Configuration['logLevel'], destination: 
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    redact: { paths: ['*.authorization', '*.cookie', '*.password', '*.accessKey', '*.secretKey', '*.databaseUrl'], remove: true },
+    // The parameters of a failed statement are what users wrote, megabytes at times.
+    redact: {
+      paths: ['err.parameters', '*.authorization', '*.cookie', '*.password', '*.accessKey', '*.secretKey', '*.databaseUrl'],
+      remove: true,
+    },
   };
   return pino(options, destination);
 }

@@ -164,6 +164,27 @@ describeOnHomes('database', (home) => {
     await rows('DROP TABLE counters');
   });
 
+  if (home.kind === 'server') {
+    it('is migrated once by hubs that start together', async () => {
+      for (const _ of dataSource.migrations) await dataSource.undoLastMigration({ transaction: 'all' });
+      const hubs = await Promise.all(Array.from({ length: 4 }, () => openDataSource(home.configuration, entities)));
+      await Promise.all(hubs.map((hub) => hub.destroy()));
+      assert.equal((await rows('SELECT * FROM migrations')).length, dataSource.migrations.length);
+    });
+
+    it('goes on after the server has dropped every connection', async () => {
+      await Promise.all(Array.from({ length: 5 }, () => rows('SELECT pg_sleep(0.05)')));
+      const other = await openDataSource(home.configuration, []);
+      await other.query(
+        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+      );
+      await other.destroy();
+      // The pool learns of it with the next turn of its sockets.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.deepEqual(await rows('SELECT 1 AS one'), [{ one: 1 }]);
+    });
+  }
+
   it('carries parameters and results of several megabytes', async () => {
     const text = 'é'.repeat(4_000_000);
     const [row] = await rows<{ text: string }>('SELECT $1::text AS text', [text]);

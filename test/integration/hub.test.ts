@@ -1,12 +1,19 @@
 // The hub as a client meets it, on both homes: probes, documentation, error answers, request ids and logs.
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
-import { parseConfiguration } from '#src/config/configuration.js';
+import { fileURLToPath } from 'node:url';
+import { type Configuration, parseConfiguration } from '#src/config/configuration.js';
 import { createHub, type Hub } from '#src/start-hub.js';
-import { describeOnHomes } from '#test/fixtures/homes.js';
+import { describeOnHomes, placeEmbeddedDatabase } from '#test/fixtures/homes.js';
 
 interface ErrorAnswer {
   readonly error: {
@@ -117,6 +124,16 @@ describeOnHomes('hub', (home) => {
   });
 });
 
+/** A configuration of an embedded home for one test, thrown away after the suite. */
+const dataDirs: string[] = [];
+after(() => dataDirs.forEach((dataDir) => rmSync(dataDir, { recursive: true })));
+async function embeddedConfiguration(changes: Record<string, string> = {}): Promise<Configuration> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'braid-hub-'));
+  dataDirs.push(dataDir);
+  await placeEmbeddedDatabase(dataDir);
+  return parseConfiguration({ BRAID_DATA: dataDir, BRAID_LOG_LEVEL: 'silent', BRAID_PORT: '0', ...changes });
+}
+
 describe('createHub', () => {
   it('fails on a database that is not there, and says so', async () => {
     const configuration = parseConfiguration({
@@ -125,5 +142,76 @@ describe('createHub', () => {
       BRAID_PORT: '0',
     });
     await assert.rejects(createHub(configuration), /ECONNREFUSED/);
+  });
+
+  const failures: readonly [string, Record<string, string>, RegExp][] = [
+    ['an object store that is not there', { S3_ENDPOINT: 'http://127.0.0.1:1', S3_ACCESS_KEY: 'a', S3_SECRET_KEY: 'b' }, /ECONNREFUSED/],
+    ['an address that is not ours', { BRAID_HOST: '192.0.2.1' }, /EADDRNOTAVAIL/],
+  ];
+  for (const [what, changes, message] of failures) {
+    it(`gives the data folder free again when it fails on ${what}`, async () => {
+      const configuration = await embeddedConfiguration(changes);
+      await assert.rejects(createHub(configuration), message);
+      const { s3, ...without } = configuration;
+      const hub = await createHub({ ...without, host: '127.0.0.1' });
+      assert.equal((await fetch(`${hub.url}/readyz`)).status, 200);
+      await hub.app.close();
+    });
+  }
+
+  it('lets a request finish that is under way when it is closed, and ends one that does not', async () => {
+    const hub = await createHub(await embeddedConfiguration());
+    const { port, hostname } = new URL(hub.url);
+    const slow = connect(Number(port), hostname);
+    const stuck = connect(Number(port), hostname);
+    await Promise.all([once(slow, 'connect'), once(stuck, 'connect')]);
+    const half = 'POST /api/base-models HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 4\r\n\r\n{"';
+    slow.write(half);
+    stuck.write(half);
+    // Both requests have reached the hub when a later one is answered.
+    await fetch(`${hub.url}/healthz`);
+    const startedAt = performance.now();
+    const closing = hub.app.close();
+    setTimeout(() => slow.write('x"'), 300);
+    const [answer] = (await once(slow, 'data')) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1\.1 400 /);
+    await Promise.all([closing, once(stuck, 'close')]);
+    const seconds = (performance.now() - startedAt) / 1000;
+    assert.ok(seconds > 4 && seconds < 15, `closed after ${seconds} s`);
+  });
+});
+
+describe('the process', () => {
+  const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+  const start = (environment: Record<string, string>): ChildProcessByStdio<null, Readable, Readable> =>
+    spawn(process.execPath, [main], {
+      env: { PATH: process.env['PATH'], BRAID_PORT: '0', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+
+  it('ends with a sentence on a bad setting', async () => {
+    const child = start({ BRAID_THREADS: 'many-hunter2' });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const [status] = (await once(child, 'close')) as [number];
+    assert.equal(status, 1);
+    assert.equal(said, 'ConfigurationError: BRAID_THREADS must be a whole number from 1 to 1024\n');
+  });
+
+  it('closes the database when it is asked to end', async () => {
+    const { dataDir } = await embeddedConfiguration();
+    const child = start({ BRAID_DATA: dataDir });
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      lines.push(line);
+      if (line.includes('"listening"')) break;
+    }
+    assert.match(lines.at(-1) ?? '', /"url":"http:\/\/127\.0\.0\.1:\d+"/);
+    assert.equal(existsSync(join(dataDir, 'database', 'lock')), true);
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    const [status, signal] = (await ended) as [number | null, NodeJS.Signals | null];
+    assert.ok(status === 0 || signal === 'SIGTERM', `${status} ${signal}`);
+    assert.equal(existsSync(join(dataDir, 'database', 'lock')), false);
   });
 });

@@ -86,6 +86,11 @@ describe('PinoLogger', () => {
       [],
     );
   });
+  it('leaves the parameters of failed statements out', () => {
+    const error = Object.assign(new Error('failed'), { query: 'SELECT $1', parameters: ['x'.repeat(100)] });
+    const err = log((nest) => nest.error('it failed', error, 'room'))[0]?.['err'] as Record<string, unknown>;
+    assert.deepEqual([err['query'], 'parameters' in err], ['SELECT $1', false]);
+  });
   it('leaves secrets out', () => {
     const secret = { authorization: 's3cret', cookie: 's3cret', password: 's3cret', secretKey: 's3cret', databaseUrl: 's3cret', kept: 1 };
     assert.deepEqual(
