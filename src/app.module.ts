@@ -2,6 +2,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BaseModelsModule } from './base-models/base-models.module.js';
 import { BaseModelsService } from './base-models/base-models.service.js';
+import { ComposeModule } from './compose/compose.module.js';
 import { type Configuration } from './config/configuration.js';
 import { ConfigurationModule } from './config/configuration.module.js';
 import { DatabaseModule } from './database/database.module.js';
@@ -29,6 +30,7 @@ export class AppModule {
         RuntimeModule.with({ imports: [BaseModelsModule, AdapterStoreModule], adapters: AdapterStore, baseModels: BaseModelsService }),
         PublishModule,
         SearchModule,
+        ComposeModule,
       ],
     };
   }

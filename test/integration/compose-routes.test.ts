@@ -1,0 +1,249 @@
+// Composition over HTTP on a whole hub with a tiny model: publish, queue, follow, read the composition; and every request that is refused.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, it } from 'node:test';
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+import type { CompositionJobView, CompositionView, JobEvent } from '#src/compose/compose.views.js';
+import { createHub, type Hub } from '#src/start-hub.js';
+import { describeOnHomes } from '#test/fixtures/homes.js';
+import { publishFiles } from '#test/fixtures/publish-client.js';
+import { createTinyAdapter, writeTinyModel } from '#test/fixtures/tiny-model.js';
+
+const examples = [
+  { prompt: 'the the', completion: ' the' },
+  { prompt: 'a b c', completion: ' d' },
+];
+const request = { name: 'me/made', base: 'tiny/base', examples, budget: 40, seed: 3 };
+
+describeOnHomes('composition routes', (home) => {
+  let hub: Hub;
+  let root: string;
+
+  before(async () => {
+    root = mkdtempSync(join(tmpdir(), 'braid-compose-routes-'));
+    hub = await createHub(home.configuration);
+    for (const [name, seed] of [
+      ['base', 1],
+      ['other', 2],
+    ] as const) {
+      writeTinyModel(join(root, name), { seed });
+      await post('/api/base-models', { directory: join(root, name), name: `tiny/${name}` });
+    }
+    for (const [seed, word] of ['first', 'upper', 'last'].entries()) await publish(`me/${word}`, 'tiny/base', seed + 1);
+    await publish('me/foreign', 'tiny/other', 9);
+  });
+  after(async () => {
+    await hub.app.close();
+    rmSync(root, { recursive: true });
+  });
+
+  async function publish(name: string, base: string, seed: number): Promise<void> {
+    const { config, weights } = createTinyAdapter({ seed, size: 1.5 });
+    const { status, body } = await publishFiles(
+      hub.url,
+      { name, base },
+      { 'adapter_config.json': config, 'adapter_model.safetensors': weights },
+    );
+    assert.equal(status, 201, JSON.stringify(body));
+  }
+  async function send<Body>(method: string, path: string, body?: unknown): Promise<{ status: number; body: Body }> {
+    const response = await fetch(hub.url + path, {
+      method,
+      ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: (await response.json()) as Body };
+  }
+  const post = <Body>(path: string, body?: unknown) => send<Body>('POST', path, body);
+  const get = <Body>(path: string) => send<Body>('GET', path);
+
+  async function start(changes: object = {}): Promise<string> {
+    const { status, body } = await post<{ id: string }>('/api/compositions/jobs', { ...request, ...changes });
+    assert.equal(status, 202, JSON.stringify(body));
+    return body.id;
+  }
+  /** All events until the stream ends. */
+  async function follow(id: string, onEvent: (event: JobEvent) => void = () => undefined): Promise<JobEvent[]> {
+    const response = await fetch(`${hub.url}/api/compositions/jobs/${id}/events`);
+    assert.equal(response.status, 200);
+    assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/);
+    assert.ok(response.body);
+    const events: JobEvent[] = [];
+    for await (const { event, data } of response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())) {
+      const parsed = { type: event, data: JSON.parse(data) as unknown } as JobEvent;
+      events.push(parsed);
+      onEvent(parsed);
+    }
+    return events;
+  }
+
+  it('from examples to a composition by name, followed as it runs', async () => {
+    const id = await start();
+    const events = await follow(id);
+    const progress = events.filter((event) => event.type === 'progress').map((event) => event.data);
+    // States, not a log: a search this fast may pass through several between two events.
+    assert.equal(progress.at(-1)?.stage, 'search');
+    assert.ok(progress.every(({ evaluations }, i) => evaluations >= (progress[i - 1]?.evaluations ?? 0)));
+    assert.deepEqual([progress.at(-1)?.evaluations, progress.at(-1)?.budget], [40, 40]);
+    const last = events.at(-1);
+    assert.ok(last?.type === 'done');
+    const { composition, report } = last.data;
+    assert.deepEqual(
+      [composition.name, composition.version, composition.baseModel, composition.space],
+      ['me/made', '1.0.0', 'tiny/base', 'delta'],
+    );
+    assert.equal(report.singles.length, 3, 'without a list, every adapter on the base is a candidate');
+    assert.deepEqual(report, composition.report);
+
+    const { body: job } = await get<CompositionJobView>(`/api/compositions/jobs/${id}`);
+    assert.equal(job.status, 'succeeded');
+    assert.deepEqual(job.composition, composition);
+    assert.deepEqual(job.candidates, ['me/first@1.0.0', 'me/last@1.0.0', 'me/upper@1.0.0']);
+    assert.ok(job.startedAt !== null && job.finishedAt !== null && job.error === null);
+    assert.deepEqual((await get<CompositionView>('/api/compositions/me/made')).body, composition);
+    assert.deepEqual((await get<CompositionView>('/api/compositions/me/made?version=1.0.0')).body, composition);
+
+    const late = await follow(id);
+    assert.deepEqual(
+      late.map(({ type }) => type),
+      ['progress', 'done'],
+      'a late reader gets the state and the end',
+    );
+  });
+
+  it('candidates by name and version, or by words; random search; a version of its own', async () => {
+    const named = await start({ name: 'me/named', adapters: ['me/upper', 'me/first@1.0.0'], optimizer: 'random', version: '2.1.0' });
+    await follow(named);
+    const { body: job } = await get<CompositionJobView>(`/api/compositions/jobs/${named}`);
+    assert.deepEqual(job.candidates, ['me/upper@1.0.0', 'me/first@1.0.0']);
+    assert.equal(job.composition?.version, '2.1.0');
+    assert.equal(job.composition.recipe.optimizer, 'random');
+    const found = await start({ name: 'me/found', query: 'last', top: 5 });
+    await follow(found);
+    assert.deepEqual((await get<CompositionJobView>(`/api/compositions/jobs/${found}`)).body.candidates, ['me/last@1.0.0']);
+  });
+
+  it('cancel: a running job ends its stream with cancelled; again is harmless; an ended one says so', async () => {
+    const id = await start({ name: 'me/never', budget: 20_000, optimizer: 'random' });
+    let cancelled: Promise<{ status: number }> | undefined;
+    const events = await follow(id, (event) => {
+      if (event.type === 'progress' && event.data.evaluations > 0) cancelled ??= post(`/api/compositions/jobs/${id}/cancel`);
+    });
+    assert.equal((await cancelled)?.status, 200);
+    assert.equal(events.at(-1)?.type, 'cancelled');
+    const { body: job } = await get<CompositionJobView>(`/api/compositions/jobs/${id}`);
+    assert.equal(job.status, 'cancelled');
+    assert.ok(job.progress.evaluations < 20_000);
+    assert.equal((await get('/api/compositions/me/never')).status, 404);
+    assert.equal((await post(`/api/compositions/jobs/${id}/cancel`)).status, 200);
+
+    const done = await start({ name: 'me/done', budget: 6 });
+    await follow(done);
+    const { status, body } = await post<{ error: { code: string } }>(`/api/compositions/jobs/${done}/cancel`);
+    assert.deepEqual([status, body.error.code], [409, 'JOB_ENDED']);
+  });
+
+  const chat = [
+    {
+      messages: [
+        { role: 'user', content: 'x' },
+        { role: 'assistant', content: 'y' },
+      ],
+    },
+  ];
+  const refusals: [string, object, number, string, RegExp][] = [
+    ['no examples', { examples: [] }, 400, 'EXAMPLES_MISSING', /at least one/],
+    ['examples that are no list', { examples: 'x' }, 400, 'INVALID_REQUEST', /examples must be an array/],
+    ['an example without output', { examples: [...examples, { prompt: 'x' }] }, 400, 'EXAMPLE_WITHOUT_OUTPUT', /example 3/],
+    ['an example that is a text', { examples: ['x'] }, 400, 'EXAMPLE_INVALID', /example 1/],
+    [
+      'an example beyond the context',
+      { examples: [{ prompt: 'x'.repeat(300), completion: 'y' }] },
+      400,
+      'EXAMPLE_TOO_LONG',
+      /may have 256/,
+    ],
+    ['too many examples', { examples: new Array<unknown>(257).fill(examples[0]) }, 400, 'EXAMPLES_TOO_MANY', /257/],
+    ['messages without a template', { examples: chat }, 400, 'CHAT_TEMPLATE_MISSING', /template/],
+    ['an unknown base', { base: 'tiny/bas' }, 404, 'UNKNOWN_BASE_MODEL', /tiny\/base/],
+    ['an unknown adapter', { adapters: ['me/firs'] }, 404, 'UNKNOWN_ADAPTER', /me\/first/],
+    ['an unknown version', { adapters: ['me/first@9.0.0'] }, 404, 'UNKNOWN_VERSION', /1\.0\.0/],
+    ['an adapter on another base', { adapters: ['me/first', 'me/foreign'] }, 400, 'ADAPTER_ON_OTHER_BASE', /tiny\/other/],
+    ['an adapter twice', { adapters: ['me/first', 'me/first@1.0.0'] }, 400, 'CANDIDATE_REPEATED', /me\/first/],
+    ['adapters and a query', { adapters: ['me/first'], query: 'x' }, 400, 'ADAPTERS_OR_QUERY', /either/],
+    ['a query that finds none', { query: 'nonexistentword' }, 400, 'NO_CANDIDATES', /fits the query/],
+    ['no adapters in the list', { adapters: [] }, 400, 'INVALID_REQUEST', /adapters/],
+    ['a name of an adapter', { name: 'me/first' }, 409, 'NAME_TAKEN', /adapter/],
+    ['a name of a base model', { name: 'tiny/base' }, 409, 'NAME_TAKEN', /base model/],
+    ['a name that is none', { name: 'made' }, 400, 'INVALID_NAME', /namespace\/name/],
+    ['a name among the routes', { name: 'jobs/made' }, 400, 'NAME_RESERVED', /jobs/],
+    ['a version that is none', { version: 'one' }, 400, 'INVALID_NAME', /MAJOR/],
+    ['a budget of 0', { budget: 0 }, 400, 'INVALID_REQUEST', /budget must not be less than 3/],
+    ['a budget of a million', { budget: 1e6 }, 400, 'INVALID_REQUEST', /budget must not be greater than 100000/],
+    ['a budget below the baselines', { budget: 4 }, 400, 'BUDGET_TOO_SMALL', /at least 5/],
+    ['a seed below 0', { seed: -1 }, 400, 'INVALID_REQUEST', /seed/],
+    ['an unknown optimizer', { optimizer: 'adam' }, 400, 'INVALID_REQUEST', /optimizer must be one of/],
+    ['a NUL in the query', { query: 'a\0b' }, 400, 'INVALID_REQUEST', /NUL/],
+    ['a field that does not exist', { budjet: 5 }, 400, 'INVALID_REQUEST', /budjet/],
+  ];
+  it('refuses with a code, and queues nothing', async () => {
+    for (const [what, changes, status, code, message] of refusals) {
+      const answer = await post<{ error: { code: string; message: string } }>('/api/compositions/jobs', {
+        ...request,
+        name: 'me/refused',
+        ...changes,
+      });
+      assert.deepEqual([what, answer.status, answer.body.error.code], [what, status, code], answer.body.error.message);
+      assert.match(answer.body.error.message, message, what);
+    }
+    assert.equal((await get('/api/compositions/me/refused')).status, 404);
+  });
+
+  it('a version that exists is refused before it is searched', async () => {
+    await follow(await start({ name: 'me/fixed', version: '1.0.0', budget: 6 }));
+    const { status, body } = await post<{ error: { code: string } }>('/api/compositions/jobs', {
+      ...request,
+      name: 'me/fixed',
+      version: '1.0.0',
+    });
+    assert.deepEqual([status, body.error.code], [409, 'VERSION_EXISTS']);
+  });
+
+  it('unknown jobs and compositions', async () => {
+    const nobody = '00000000-0000-4000-8000-000000000000';
+    for (const [method, path, code] of [
+      ['GET', `/api/compositions/jobs/${nobody}`, 'UNKNOWN_JOB'],
+      ['GET', `/api/compositions/jobs/${nobody}/events`, 'UNKNOWN_JOB'],
+      ['POST', `/api/compositions/jobs/${nobody}/cancel`, 'UNKNOWN_JOB'],
+      ['GET', '/api/compositions/jobs/7', 'INVALID_NAME'],
+      ['GET', '/api/compositions/me/nothing', 'UNKNOWN_COMPOSITION'],
+      ['GET', '/api/compositions/me/first', 'UNKNOWN_COMPOSITION'],
+    ] as const) {
+      const { status, body } = await send<{ error: { code: string } }>(method, path);
+      assert.deepEqual([path, status, body.error.code], [path, code === 'INVALID_NAME' ? 400 : 404, code]);
+    }
+  });
+
+  it('examples with NUL and lone surrogates are texts like others', async () => {
+    const events = await follow(await start({ name: 'me/odd', budget: 6, examples: [{ prompt: 'a\0b\ud800', completion: ' \0' }] }));
+    assert.equal(events.at(-1)?.type, 'done', JSON.stringify(events.at(-1)));
+  });
+
+  it('a hub that stops lets go of streams and gives its job back', async () => {
+    const id = await start({ name: 'me/later', budget: 20_000, optimizer: 'random' });
+    let stopped: Promise<void> | undefined;
+    const started = performance.now();
+    const events = await follow(id, (event) => {
+      if (event.type === 'progress' && event.data.evaluations > 0) stopped ??= hub.app.close();
+    });
+    await stopped;
+    assert.ok(performance.now() - started < 10_000);
+    assert.equal(events.at(-1)?.type, 'progress');
+    hub = await createHub(home.configuration);
+    const again = await follow(id, (event) => {
+      if (event.type === 'progress' && event.data.stage === 'search') void post(`/api/compositions/jobs/${id}/cancel`);
+    });
+    assert.equal(again.at(-1)?.type, 'cancelled');
+  });
+});
