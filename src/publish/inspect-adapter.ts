@@ -6,10 +6,11 @@ import { type Digest } from '#src/ids/ids.js';
 import { type AdapterConfig } from '#src/peft/adapter-config.js';
 import { AdapterDigest } from '#src/peft/adapter-digest.js';
 import { deltaNorm } from '#src/peft/delta-norm.js';
-import { fail } from '#src/peft/peft.errors.js';
+import { fail as failPeft } from '#src/peft/peft.errors.js';
 import { planAdapter, type PlannedModule } from '#src/peft/plan-adapter.js';
 import { readModule } from '#src/peft/read-adapter.js';
 import { ADAPTER_LIMITS, readSafetensorsFileHeader, readTensorBytes } from '#src/safetensors/read-header.js';
+import { fail } from './publish.errors.js';
 
 export interface AdapterFacts {
   /** Of what the adapter computes. */
@@ -37,6 +38,11 @@ export interface DeltaFacts {
 }
 
 const FILE = 'adapter_model.safetensors';
+/**
+ * Root mean square of a module's ΔW. Weights of language models are some hundredths, updates smaller still; far beyond, norms overflow inside the
+ * model, which then computes finite nonsense, so that no check on the model would notice.
+ */
+const MAX_DELTA_RMS = 1000;
 
 /**
  * @param path of the uploaded adapter_model.safetensors
@@ -72,8 +78,16 @@ function describePlan(plan: readonly PlannedModule[]): Pick<AdapterFacts, 'rank'
 }
 
 function describeDelta(plan: readonly PlannedModule[], norms: readonly number[]): DeltaFacts {
+  for (const [i, { module }] of plan.entries()) {
+    const rms = (norms[i] ?? NaN) / Math.sqrt(module.dIn * module.dOut);
+    // Written so that NaN fails.
+    if (rms <= MAX_DELTA_RMS) continue;
+    throw fail('ADAPTER_OVERFLOWS', {
+      reason: `it changes the weights of ${module.path} by ${rms.toPrecision(3)} on average, at most ${MAX_DELTA_RMS} is accepted`,
+    });
+  }
   const largestNorm = Math.max(...norms);
-  if (largestNorm === 0) throw fail('ADAPTER_NO_EFFECT', { reason: `B·A is zero in all ${plan.length} of its modules` });
+  if (largestNorm === 0) throw failPeft('ADAPTER_NO_EFFECT', { reason: `B·A is zero in all ${plan.length} of its modules` });
   return {
     norm: Math.hypot(...norms),
     largestNorm,

@@ -25,7 +25,8 @@ export const publishErrors = {
   UPLOAD_INTERRUPTED: { status: 400, message: 'The upload ended before it was complete: send it again.', retryable: true },
   ADAPTER_OVERFLOWS: {
     status: 422,
-    message: 'With this adapter the model computes numbers that are not finite: its weights or its alpha are too large.',
+    message: 'The adapter is too large to compute with: {reason}. Check its weights and its alpha.',
+    fields: ['reason'],
   },
   ADAPTER_DEVIATES: {
     status: 422,

@@ -20,7 +20,8 @@ import { acceptUpload, UPLOAD_LIMITS, UploadStorage } from './upload-storage.js'
       useFactory: ({ maxUploadBytes }: Configuration) => ({
         storage: new UploadStorage(maxUploadBytes),
         fileFilter: acceptUpload,
-        limits: { ...UPLOAD_LIMITS, fileSize: maxUploadBytes },
+        // Sizes are the storage's matter: each file has its own limit.
+        limits: UPLOAD_LIMITS,
       }),
     }),
   ],

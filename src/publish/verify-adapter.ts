@@ -58,7 +58,9 @@ export async function verifyAdapter(engine: Engine, digest: Digest, probe: reado
   try {
     scored = [await engine.score(withMixture([])), await engine.score(adapted), await engine.score(adapted, { application: 'merged' })];
   } catch (error) {
-    if (error instanceof BraidError && error.code === 'NOT_FINITE') throw fail('ADAPTER_OVERFLOWS', {}, error);
+    if (error instanceof BraidError && error.code === 'NOT_FINITE') {
+      throw fail('ADAPTER_OVERFLOWS', { reason: 'the model computes numbers that are not finite with it' }, error);
+    }
     throw error;
   }
   const [base, factored, merged] = scored.map((results) => results.flatMap(({ logprobs }) => [...logprobs])) as [
