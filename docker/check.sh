@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the container files without a container engine: the Dockerfile's linter, compose's own reading of compose.yaml,
-# and that no secret has a default. Installs the linter (PyPI) and compose (Debian) where they are missing.
+# that no secret has a default, and the hub run as the image runs it (needs a built dist/). Installs the linter (PyPI) and compose (Debian) where they are missing.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -53,3 +53,5 @@ for missing in "${secrets[@]}"; do
 done
 if grep -nE 'image: +[^ :]+(:latest)?$' compose.yaml; then fail 'an image without a pinned tag'; fi
 echo "compose.yaml: read by ${compose[*]}, no secret has a default, every image has a tag"
+
+node try-image.js
