@@ -8,10 +8,9 @@ import {
   type CompositionView,
   type JobRequest,
   type CompositionJobView,
-  type Page,
-  type PublishedView,
-  type RepositoryView,
-  type SearchPage,
+  type PublishedAdapterView,
+  type RepositoryListView,
+  type SearchResult,
 } from './hub-views.js';
 
 export interface SearchQuery {
@@ -58,19 +57,21 @@ export class HubClient {
     return this.http.json('/api/base-models', { method: 'POST', json: model });
   }
 
-  publish(form: FormData): Promise<PublishedView> {
-    return this.http.json('/api/adapters', { method: 'POST', form });
+  /** `created` is false when the same adapter was there under this name and version already. */
+  async publish(form: FormData): Promise<PublishedAdapterView & { readonly created: boolean }> {
+    const { status, body } = await this.http.answer<PublishedAdapterView>('/api/adapters', { method: 'POST', form });
+    return { ...body, created: status === 201 };
   }
 
   getAdapter(name: string, version?: string): Promise<AdapterView> {
     return this.http.json(`/api/adapters/${path(name)}`, { query: { version } });
   }
 
-  listRepositories(query: ListQuery): Promise<Page<RepositoryView>> {
+  listRepositories(query: ListQuery): Promise<RepositoryListView> {
     return this.http.json('/api/repositories', { query: { ...query } });
   }
 
-  search(query: SearchQuery): Promise<SearchPage> {
+  search(query: SearchQuery): Promise<SearchResult> {
     return this.http.json('/api/search', { query: { ...query } });
   }
 

@@ -37,10 +37,15 @@ export class HubHttp {
 
   /** @throws HubError as the hub says; CliError HUB_UNREACHABLE, NOT_A_HUB */
   async json<Answer>(path: string, options: RequestOptions = {}): Promise<Answer> {
+    return (await this.answer<Answer>(path, options)).body;
+  }
+
+  /** As `json`, with the status of the answer. */
+  async answer<Answer>(path: string, options: RequestOptions = {}): Promise<{ readonly status: number; readonly body: Answer }> {
     const response = await this.send(path, options);
     const text = await this.reading(response.text());
     try {
-      return JSON.parse(text) as Answer;
+      return { status: response.status, body: JSON.parse(text) as Answer };
     } catch (cause) {
       throw this.notAHub(response, cause);
     }

@@ -19,6 +19,12 @@ export interface GlobalOptions {
   readonly json?: boolean;
 }
 
+/** A command's own options: without those that every command has. */
+export function ownOptions<Options extends object>(options: Options & GlobalOptions): Omit<Options, keyof GlobalOptions> {
+  const { url: _url, json: _json, ...own } = options;
+  return own;
+}
+
 export class Invocation {
   readonly hub: HubClient;
   readonly json: boolean;

@@ -8,13 +8,13 @@ const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
  * Parses a JSON lines file, `-` for standard input; blank lines are skipped.
- * @throws CliError UNREADABLE_FILE, INVALID_EXAMPLES (with the line's number)
+ * @throws CliError UNREADABLE_FILE, EXAMPLES_MISSING, EXAMPLES_TOO_LARGE, EXAMPLE_NOT_JSON
  */
 export async function readExamples(path: string): Promise<readonly unknown[]> {
   const lines = (await readText(path)).split(/\r?\n/);
   const examples = lines.flatMap((line, i) => (line.trim() === '' ? [] : [parseLine(line, i + 1, path)]));
   if (examples.length === 0) {
-    throw new CliError('INVALID_EXAMPLES', `${path} holds no example: write one JSON object a line, {"prompt": "…", "completion": "…"}.`);
+    throw new CliError('EXAMPLES_MISSING', `${path} holds no example: write one JSON object a line, {"prompt": "…", "completion": "…"}.`);
   }
   return examples;
 }
@@ -22,7 +22,7 @@ export async function readExamples(path: string): Promise<readonly unknown[]> {
 async function readText(path: string): Promise<string> {
   try {
     if (path !== '-' && (await stat(path)).size > MAX_BYTES) {
-      throw new CliError('INVALID_EXAMPLES', `${path} is larger than ${MAX_BYTES / 1024 / 1024} MiB: a few examples are enough.`);
+      throw new CliError('EXAMPLES_TOO_LARGE', `${path} is larger than ${MAX_BYTES / 1024 / 1024} MiB: a few examples are enough.`);
     }
     const read = path === '-' ? await text(process.stdin) : await readFile(path, 'utf8');
     // A byte order mark is no part of the first line.
@@ -38,7 +38,7 @@ function parseLine(line: string, number: number, path: string): unknown {
     return JSON.parse(line);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CliError('INVALID_EXAMPLES', `${path}, line ${number} is not JSON (${reason}): write one JSON object a line.`, undefined, {
+    throw new CliError('EXAMPLE_NOT_JSON', `${path}, line ${number} is not JSON (${reason}): write one JSON object a line.`, undefined, {
       cause,
     });
   }

@@ -5,7 +5,7 @@ import { createComposeProgress } from '../compose-progress.js';
 import { followJob } from '../follow-job.js';
 import { HubError } from '../hub-http.js';
 import { type CompositionJobView, type JobRequest } from '../hub-views.js';
-import { Invocation, type CliContext } from '../invocation.js';
+import { Invocation, ownOptions, type CliContext } from '../invocation.js';
 import { adapterList, repoName, version, wholeNumber } from '../options.js';
 import { readExamples } from '../read-examples.js';
 import { renderComposition } from '../render/composition.js';
@@ -41,7 +41,7 @@ export function registerCompose(program: Command, context: CliContext): void {
     )
     .action(async (name: string, options: ComposeOptions, command: Command) => {
       const invocation = new Invocation(context, command);
-      const { examples: file, detach, ...rest } = options;
+      const { examples: file, detach, ...rest } = ownOptions(options);
       const examples = await readExamples(file);
       const { id } = await invocation.hub.startJob({ name, ...rest, examples });
       if (detach === true) {

@@ -1,6 +1,6 @@
 // `braid list`: what the hub holds, newest version of each.
 import { Option, type Command } from 'commander';
-import { Invocation, type CliContext } from '../invocation.js';
+import { Invocation, ownOptions, type CliContext } from '../invocation.js';
 import { repoName, wholeNumber } from '../options.js';
 import { renderRepositories } from '../render/repositories.js';
 
@@ -22,7 +22,7 @@ export function registerList(program: Command, context: CliContext): void {
     .option('--after <cursor>', 'the next page: the cursor that the last one ended with')
     .action(async (options: ListOptions, command: Command) => {
       const invocation = new Invocation(context, command);
-      const page = await invocation.hub.listRepositories(options);
+      const page = await invocation.hub.listRepositories(ownOptions(options));
       invocation.show(page, () => renderRepositories(page, invocation.terminal));
     });
 }

@@ -1,6 +1,6 @@
 // `braid search`: full text over adapters and compositions, with filters and counts.
 import { type Command } from 'commander';
-import { Invocation, type CliContext } from '../invocation.js';
+import { Invocation, ownOptions, type CliContext } from '../invocation.js';
 import { collect, repoName, wholeNumber } from '../options.js';
 import { renderSearch } from '../render/search.js';
 
@@ -34,7 +34,7 @@ export function registerSearch(program: Command, context: CliContext): void {
     .addHelpText('after', '\nExample:\n  braid search "reverse words" --base hf/smollm2 --min-rank 8')
     .action(async (words: readonly string[], options: SearchOptions, command: Command) => {
       const invocation = new Invocation(context, command);
-      const page = await invocation.hub.search({ q: words.join(' '), ...options });
+      const page = await invocation.hub.search({ q: words.join(' '), ...ownOptions(options) });
       invocation.show(page, () => renderSearch(page, invocation.terminal));
     });
 }

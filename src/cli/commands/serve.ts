@@ -1,10 +1,10 @@
 // `braid serve`: the hub itself, in this process.
-import { once } from 'node:events';
 import { Option, type Command } from 'commander';
 import { CliError, EXIT } from '../cli-error.js';
 import { Invocation, type CliContext } from '../invocation.js';
 import { wholeNumber } from '../options.js';
 import { type Environment } from '../terminal.js';
+import { untilStopped } from '../until-stopped.js';
 
 interface ServeOptions {
   readonly data?: string;
@@ -35,10 +35,11 @@ export function registerServe(program: Command, context: CliContext): void {
       try {
         const configuration = parseConfiguration(environment);
         const { app, url } = await createHub(configuration);
-        const closed = once(app.getHttpServer(), 'close');
         if (invocation.json) invocation.terminal.out.write(`${JSON.stringify({ url })}\n`);
         invocation.note(`Braid is ready at ${url} (API: ${url}/api/docs, data: ${configuration.dataDir}). Ctrl-C stops it.`);
-        await untilStopped(context, closed, (text) => invocation.note(text));
+        await untilStopped(app.getHttpServer(), context.interrupts, () =>
+          invocation.note('Stopping: requests under way are finished first …'),
+        );
       } catch (error) {
         if (error instanceof ConfigurationError)
           throw new CliError('INVALID_CONFIGURATION', `${error.message}.`, EXIT.usage, { cause: error });
@@ -76,26 +77,4 @@ function portError(error: unknown): CliError | undefined {
     default:
       return undefined;
   }
-}
-
-/**
- * Nest winds the application down on SIGINT and SIGTERM and then sends the process the same signal once more: that one ends the wait.
- * An impatient second signal before that ends the process at once.
- */
-async function untilStopped(context: CliContext, closed: Promise<unknown>, note: (text: string) => void): Promise<void> {
-  let signals = 0;
-  let serverClosed = false;
-  void closed.then(() => (serverClosed = true));
-  // Nothing else may keep the process alive between the closing of the hub and that signal.
-  const alive = setInterval(() => undefined, 60_000);
-  await new Promise<void>((resolve, reject) => {
-    const onSignal = (): void => {
-      signals++;
-      if (signals === 1) note('Stopping: requests under way are finished first …');
-      else if (serverClosed) resolve();
-      else process.exit(EXIT.interrupted);
-    };
-    context.interrupts.during(onSignal, () => new Promise<never>(() => undefined)).catch(reject);
-  });
-  clearInterval(alive);
 }

@@ -1,30 +1,15 @@
 // Repositories as a table.
-import { type Page, type RepositoryView } from '../hub-views.js';
+import { type RepositoryListView } from '../hub-views.js';
 import { printableLine, type Terminal } from '../terminal.js';
 import { formatAge } from './quantities.js';
 import { renderTable } from './table.js';
 
-export function renderRepositories(page: Page<RepositoryView>, { style, columns }: Terminal, now = new Date()): string {
+export function renderRepositories(page: RepositoryListView, { style }: Terminal, now = new Date()): string {
   if (page.items.length === 0) return 'Nothing here yet. Publish an adapter with: braid publish DIR ns/name --base org/name\n';
   const table = renderTable(
-    [
-      { heading: 'NAME' },
-      { heading: 'VERSION' },
-      { heading: 'KIND' },
-      { heading: 'BASE' },
-      { heading: 'AGE', align: 'right' },
-      { heading: 'ABOUT' },
-    ],
-    page.items.map((item) => [
-      style.bold(item.name),
-      item.latestVersion,
-      item.kind,
-      item.baseModel,
-      formatAge(new Date(item.createdAt), now),
-      printableLine(item.description ?? ''),
-    ]),
+    [{ heading: 'NAME' }, { heading: 'VERSION' }, { heading: 'KIND' }, { heading: 'BASE' }, { heading: 'PUBLISHED' }],
+    page.items.map((item) => [style.bold(item.name), item.version, item.kind, item.baseModel, formatAge(new Date(item.createdAt), now)]),
     style,
-    columns,
   );
   return table + moreLine(page.next, 'list');
 }

@@ -1,13 +1,13 @@
 // A page of search results with the counts beside it.
-import { type SearchPage } from '../hub-views.js';
+import { type SearchResult } from '../hub-views.js';
 import { printableLine, type Terminal } from '../terminal.js';
 import { moreLine } from './repositories.js';
 import { renderTable } from './table.js';
 
-// Values shown of each facet; the rest are counted.
+// Values shown of each facet; the rest are only counted.
 const SHOWN_VALUES = 8;
 
-export function renderSearch(page: SearchPage, { style, columns }: Terminal): string {
+export function renderSearch(page: SearchResult, { style, columns }: Terminal): string {
   if (page.items.length === 0) return 'Nothing found. Try fewer words or filters; braid list shows everything.\n';
   const table = renderTable(
     [
@@ -21,7 +21,7 @@ export function renderSearch(page: SearchPage, { style, columns }: Terminal): st
     page.items.map((item) => [
       style.bold(`${item.name}@${item.version}`),
       item.kind,
-      item.baseModel,
+      item.base,
       item.rank === null ? '' : String(item.rank),
       item.tags.map(printableLine).join(' '),
       printableLine(item.description),
@@ -29,11 +29,11 @@ export function renderSearch(page: SearchPage, { style, columns }: Terminal): st
     style,
     columns,
   );
-  return `${table}${renderFacets(page.facets, style.dim)}${moreLine(page.next, 'search')}`;
+  return `${table}${page.total > page.items.length ? style.dim(`${page.items.length} of ${page.total}\n`) : ''}${renderFacets(page.facets, style.dim)}${moreLine(page.next, 'search')}`;
 }
 
-function renderFacets(facets: SearchPage['facets'], dim: (text: string) => string): string {
-  const given = Object.entries(facets).filter(([, counts]) => counts.length > 0);
+function renderFacets(facets: SearchResult['facets'], dim: (text: string) => string): string {
+  const given = Object.entries<SearchResult['facets']['rank']>({ ...facets }).filter(([, counts]) => counts.length > 0);
   if (given.length === 0) return '';
   const width = Math.max(...given.map(([name]) => name.length));
   const lines = given.map(([name, counts]) => {

@@ -75,8 +75,8 @@ describe('example files', () => {
   });
 
   const cases: readonly [name: string, content: string, code: string, message: RegExp][] = [
-    ['empty.jsonl', '\n \n', 'INVALID_EXAMPLES', /holds no example/],
-    ['broken.jsonl', '{"prompt":"a","completion":"b"}\n\n{"prompt":\n', 'INVALID_EXAMPLES', /broken\.jsonl, line 3 is not JSON/],
+    ['empty.jsonl', '\n \n', 'EXAMPLES_MISSING', /holds no example/],
+    ['broken.jsonl', '{"prompt":"a","completion":"b"}\n\n{"prompt":\n', 'EXAMPLE_NOT_JSON', /broken\.jsonl, line 3 is not JSON/],
   ];
   for (const [name, content, code, message] of cases) {
     it(`refuses ${name}`, async () => {
