@@ -1,0 +1,137 @@
+// A decoder of the Llama family in float64, one token row at a time, written from the papers and transformers' sources and from nothing in
+// kernels/: what the graphs are compared with where PEFT left no numbers.
+
+export type Vector = readonly number[];
+export type Matrix = readonly Vector[];
+
+/** One wᵢ·sᵢ·BᵢAᵢ: A [r, dIn], B [dOut, r]. */
+export interface ReferenceDelta {
+  readonly a: Matrix;
+  readonly b: Matrix;
+  /** w·s */
+  readonly scale: number;
+}
+
+export interface ReferenceLinear {
+  readonly weight: Matrix;
+  readonly bias?: Vector;
+  readonly deltas?: readonly ReferenceDelta[];
+}
+
+export function dot(x: Vector, y: Vector): number {
+  return x.reduce((sum, value, i) => sum + value * (y[i] ?? NaN), 0);
+}
+
+export function addVectors(x: Vector, y: Vector): number[] {
+  return x.map((value, i) => value + (y[i] ?? NaN));
+}
+
+/** W·x (+ bias) + Σ scale·B·(A·x) for one row x. */
+export function applyReferenceLinear(x: Vector, { weight, bias, deltas = [] }: ReferenceLinear): number[] {
+  let y = weight.map((row, i) => dot(row, x) + (bias ? (bias[i] ?? NaN) : 0));
+  for (const { a, b, scale } of deltas) {
+    const projected = a.map((row) => dot(row, x));
+    y = addVectors(
+      y,
+      b.map((row) => scale * dot(row, projected)),
+    );
+  }
+  return y;
+}
+
+/** Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4. */
+export function referenceRmsNorm(x: Vector, scale: Vector, epsilon: number): number[] {
+  const inverse = 1 / Math.sqrt(dot(x, x) / x.length + epsilon);
+  return x.map((value, i) => value * inverse * (scale[i] ?? NaN));
+}
+
+/** Su et al. 2021, arXiv:2104.09864, eq. 34, on pairs (i, i + d/2) as Hugging Face lays them out. */
+export function referenceRotate(x: Vector, position: number, theta: number): number[] {
+  const half = x.length / 2;
+  return x.map((value, i) => {
+    const pair = i % half;
+    const angle = position * theta ** (-pair / half);
+    const other = i < half ? -(x[i + half] ?? NaN) : (x[i - half] ?? NaN);
+    return value * Math.cos(angle) + other * Math.sin(angle);
+  });
+}
+
+export function referenceSoftmax(x: Vector): number[] {
+  const largest = Math.max(...x);
+  const powers = x.map((value) => Math.exp(value - largest));
+  const total = powers.reduce((sum, value) => sum + value, 0);
+  return powers.map((value) => value / total);
+}
+
+export function referenceLogSoftmax(x: Vector): number[] {
+  const largest = Math.max(...x);
+  const total = Math.log(x.reduce((sum, value) => sum + Math.exp(value - largest), 0));
+  return x.map((value) => value - largest - total);
+}
+
+/** Cuts a projected row into heads. */
+export function splitHeads(x: Vector, headDim: number): number[][] {
+  return Array.from({ length: x.length / headDim }, (_, head) => x.slice(head * headDim, (head + 1) * headDim));
+}
+
+/** Causal attention of one sequence: queries [t][heads·headDim], keys and values [t][kvHeads·headDim], rotated here at positions 0, 1, … */
+export function referenceAttention(queries: Matrix, keys: Matrix, values: Matrix, headDim: number, theta: number): number[][] {
+  const keyHeads = keys.map((row, position) => splitHeads(row, headDim).map((head) => referenceRotate(head, position, theta)));
+  const valueHeads = values.map((row) => splitHeads(row, headDim));
+  return queries.map((row, position) => {
+    const heads = splitHeads(row, headDim);
+    return heads.flatMap((head, index) => {
+      const shared = Math.floor((index * (keyHeads[0]?.length ?? 0)) / heads.length);
+      const query = referenceRotate(head, position, theta);
+      const weights = referenceSoftmax(keyHeads.slice(0, position + 1).map((all) => dot(query, all[shared] ?? []) / Math.sqrt(headDim)));
+      return Array.from({ length: headDim }, (_, i) => dot(weights, valueHeads.slice(0, position + 1).map((all) => all[shared]?.[i] ?? NaN)));
+    });
+  });
+}
+
+/** down(silu(gate(x)) ∘ up(x)) for one row. */
+export function referenceFeedForward(x: Vector, weights: { gate: ReferenceLinear; up: ReferenceLinear; down: ReferenceLinear }): number[] {
+  const gate = applyReferenceLinear(x, weights.gate);
+  const up = applyReferenceLinear(x, weights.up);
+  return applyReferenceLinear(
+    gate.map((value, i) => (value / (1 + Math.exp(-value))) * (up[i] ?? NaN)),
+    weights.down,
+  );
+}
+
+export interface ReferenceModel {
+  readonly layers: number;
+  readonly headDim: number;
+  readonly epsilon: number;
+  readonly theta: number;
+  readonly embedding: Matrix;
+  readonly head: Matrix;
+  readonly finalNorm: Vector;
+  /** A linear module by path, `model.layers.0.self_attn.q_proj`. */
+  readonly linear: (path: string) => ReferenceLinear;
+  /** A norm's scale by path, `model.layers.0.input_layernorm`; undefined where the model has none. */
+  readonly norm: (path: string) => Vector | undefined;
+}
+
+/** Logits after every token of one sequence: [t][V]. */
+export function referenceLogits(model: ReferenceModel, ids: readonly number[]): number[][] {
+  const { epsilon, headDim } = model;
+  const norm = (x: Vector, path: string): number[] => referenceRmsNorm(x, model.norm(path) ?? [], epsilon);
+  let states: Matrix = ids.map((id) => model.embedding[id] ?? []);
+  for (let layer = 0; layer < model.layers; layer++) {
+    const path = `model.layers.${layer}`;
+    const normed = states.map((x) => norm(x, `${path}.input_layernorm`));
+    const project = (which: string, normName?: string): number[][] => {
+      const scale = normName === undefined ? undefined : model.norm(`${path}.self_attn.${normName}`);
+      return normed.map((x) => {
+        const y = applyReferenceLinear(x, model.linear(`${path}.self_attn.${which}`));
+        return scale ? splitHeads(y, headDim).flatMap((head) => referenceRmsNorm(head, scale, epsilon)) : y;
+      });
+    };
+    const context = referenceAttention(project('q_proj', 'q_norm'), project('k_proj', 'k_norm'), project('v_proj'), headDim, model.theta);
+    const middle = states.map((x, i) => addVectors(x, applyReferenceLinear(context[i] ?? [], model.linear(`${path}.self_attn.o_proj`))));
+    const weights = { gate: model.linear(`${path}.mlp.gate_proj`), up: model.linear(`${path}.mlp.up_proj`), down: model.linear(`${path}.mlp.down_proj`) };
+    states = middle.map((x) => addVectors(x, referenceFeedForward(norm(x, `${path}.post_attention_layernorm`), weights)));
+  }
+  return states.map((x) => applyReferenceLinear(referenceRmsNorm(x, model.finalNorm, epsilon), { weight: model.head }));
+}
