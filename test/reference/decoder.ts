@@ -84,7 +84,12 @@ export function referenceAttention(queries: Matrix, keys: Matrix, values: Matrix
       const shared = Math.floor((index * (keyHeads[0]?.length ?? 0)) / heads.length);
       const query = referenceRotate(head, position, theta);
       const weights = referenceSoftmax(keyHeads.slice(0, position + 1).map((all) => dot(query, all[shared] ?? []) / Math.sqrt(headDim)));
-      return Array.from({ length: headDim }, (_, i) => dot(weights, valueHeads.slice(0, position + 1).map((all) => all[shared]?.[i] ?? NaN)));
+      return Array.from({ length: headDim }, (_, i) =>
+        dot(
+          weights,
+          valueHeads.slice(0, position + 1).map((all) => all[shared]?.[i] ?? NaN),
+        ),
+      );
     });
   });
 }
@@ -130,7 +135,11 @@ export function referenceLogits(model: ReferenceModel, ids: readonly number[]): 
     };
     const context = referenceAttention(project('q_proj', 'q_norm'), project('k_proj', 'k_norm'), project('v_proj'), headDim, model.theta);
     const middle = states.map((x, i) => addVectors(x, applyReferenceLinear(context[i] ?? [], model.linear(`${path}.self_attn.o_proj`))));
-    const weights = { gate: model.linear(`${path}.mlp.gate_proj`), up: model.linear(`${path}.mlp.up_proj`), down: model.linear(`${path}.mlp.down_proj`) };
+    const weights = {
+      gate: model.linear(`${path}.mlp.gate_proj`),
+      up: model.linear(`${path}.mlp.up_proj`),
+      down: model.linear(`${path}.mlp.down_proj`),
+    };
     states = middle.map((x) => addVectors(x, referenceFeedForward(norm(x, `${path}.post_attention_layernorm`), weights)));
   }
   return states.map((x) => applyReferenceLinear(referenceRmsNorm(x, model.finalNorm, epsilon), { weight: model.head }));

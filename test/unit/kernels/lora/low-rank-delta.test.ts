@@ -124,11 +124,15 @@ describe('a linear with LoRA pages', () => {
     ] as const) {
       const testCase = createCase({ ranks, batch, width });
       const shared = Array.from({ length: batch }, () => ranks.map((_, i) => [i, 0.3 * (i + 1) - 0.7] as const));
-      const own = Array.from({ length: batch }, (_, row) => ranks.flatMap((_rank, i) => ((i + row) % 2 === 0 ? [[i, 0.5 * row - 0.8] as const] : [])));
+      const own = Array.from({ length: batch }, (_, row) =>
+        ranks.flatMap((_rank, i) => ((i + row) % 2 === 0 ? [[i, 0.5 * row - 0.8] as const] : [])),
+      );
       const label = `ranks ${ranks.join()}, batch ${batch}×${width}`;
 
       test(`${label}: one slot list for all rows`, async () => {
-        assert.ok(largestDifference(await applyInGraph(testCase, 'factored', shared, true), applyInReference(testCase, shared)) < TOLERANCE);
+        assert.ok(
+          largestDifference(await applyInGraph(testCase, 'factored', shared, true), applyInReference(testCase, shared)) < TOLERANCE,
+        );
       });
 
       test(`${label}: each row its own adapters`, async () => {

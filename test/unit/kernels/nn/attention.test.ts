@@ -1,0 +1,170 @@
+// Both attention kernels against a float64 reference: prompts of different lengths in one batch, then steps of one token on the cache.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Graph } from '#kernels/graph/graph.js';
+import { chooseAttentionKernel, createAttention, projectHeads, type AttentionKernel } from '#kernels/nn/attention.js';
+import { createRopeCaches } from '#kernels/nn/rope.js';
+import { float32, int32, int64, numbersOf, runGraph, type Tensors } from '#test/fixtures/graph-session.js';
+import { createRandomTensors, largestDifference } from '#test/fixtures/random-tensors.js';
+import { referenceAttention, referenceRmsNorm, splitHeads, type Matrix } from '#test/reference/decoder.js';
+
+const TOLERANCE = 5e-6;
+const THETA = 10_000;
+
+interface Shape {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+}
+
+/** A step of attention alone: query, key and value are inputs. */
+function buildStep(
+  kernel: AttentionKernel,
+  shape: Shape,
+): { graph: Graph; outputs: readonly [string, string, string]; build: (feeds: Tensors) => Promise<Tensors> } {
+  const graph = Graph.create('attention');
+  const { heads, kvHeads, headDim } = shape;
+  const query = graph.input('query', 'float32', ['b', 't', heads * headDim]);
+  const key = graph.input('key', 'float32', ['b', 't', kvHeads * headDim]);
+  const value = graph.input('value', 'float32', ['b', 't', kvHeads * headDim]);
+  const past = {
+    key: graph.input('pastKey', 'float32', ['b', kvHeads, 'p', headDim]),
+    value: graph.input('pastValue', 'float32', ['b', kvHeads, 'p', headDim]),
+  };
+  const pastLengths = graph.input('pastLengths', 'int32', ['b']);
+  const fedLengths = graph.input('fedLengths', 'int32', ['b']);
+  const totalLength = graph.input('totalLength', 'int32', []);
+  const rope = createRopeCaches(graph, { theta: THETA, headDim, positions: 64 }, 'rope');
+  const rows = { pastLengths, fedLengths, width: graph.input('width', 'int64', [1]), timeDim: 't', totalLength };
+  const { context, present } = createAttention(graph, kernel, shape, rope, rows, 'present')({ query, key, value }, past, 'attention');
+  const outputs = [context, present.key, present.value];
+  return { graph, outputs: [context.name, present.key.name, present.value.name], build: (feeds) => runGraph(graph, outputs, feeds) };
+}
+
+const SHAPES: readonly Shape[] = [
+  { heads: 4, kvHeads: 2, headDim: 16 },
+  { heads: 6, kvHeads: 1, headDim: 32 },
+  { heads: 3, kvHeads: 3, headDim: 16 },
+  { heads: 4, kvHeads: 2, headDim: 24 },
+  { heads: 2, kvHeads: 1, headDim: 6 },
+];
+
+describe('attention', () => {
+  for (const shape of SHAPES) {
+    for (const kernel of shape.headDim % 16 === 0 ? (['fused', 'plain'] as const) : (['plain'] as const)) {
+      for (const lengths of [[7], [5, 1, 8, 3]]) {
+        test(`${kernel}, ${shape.heads}/${shape.kvHeads} heads of ${shape.headDim}, prompts of ${lengths.join()}`, async () => {
+          await checkAgainstReference(kernel, shape, lengths);
+        });
+      }
+    }
+  }
+
+  test('the fused kernel is chosen only where it works', () => {
+    assert.equal(chooseAttentionKernel('cpu', 64), 'fused');
+    assert.equal(chooseAttentionKernel('webgpu', 128), 'fused');
+    assert.equal(chooseAttentionKernel('cpu', 24), 'plain');
+    assert.equal(chooseAttentionKernel('cuda', 64), 'plain');
+  });
+});
+
+async function checkAgainstReference(kernel: AttentionKernel, shape: Shape, lengths: readonly number[]): Promise<void> {
+  const laterSteps = 3;
+  const { heads, kvHeads, headDim } = shape;
+  const random = createRandomTensors(heads * 100 + headDim + lengths.length);
+  const sequences = lengths.map((length) => ({
+    query: random.matrix(length + laterSteps, heads * headDim, 2),
+    key: random.matrix(length + laterSteps, kvHeads * headDim, 2),
+    value: random.matrix(length + laterSteps, kvHeads * headDim, 2),
+  }));
+  const expected = sequences.map(({ query, key, value }) => referenceAttention(query, key, value, headDim, THETA));
+  const step = buildStep(kernel, shape);
+  const batch = lengths.length;
+  const width = Math.max(...lengths);
+
+  // Padding holds numbers, not zeros: nothing may leak from it.
+  const padded = (which: 'query' | 'key' | 'value'): number[] =>
+    sequences.flatMap((sequence, row) => {
+      const prompt = sequence[which].slice(0, lengths[row]);
+      return [...prompt.flat(), ...random.vector((width - prompt.length) * (prompt[0]?.length ?? 0), 3)];
+    });
+  const emptyCache = float32([], [batch, kvHeads, 0, headDim]);
+  let outputs = await step.build({
+    query: float32(padded('query'), [batch, width, heads * headDim]),
+    key: float32(padded('key'), [batch, width, kvHeads * headDim]),
+    value: float32(padded('value'), [batch, width, kvHeads * headDim]),
+    pastKey: emptyCache,
+    pastValue: emptyCache,
+    pastLengths: int32(new Int32Array(batch), [batch]),
+    fedLengths: int32(lengths, [batch]),
+    totalLength: int32([width], []),
+    width: int64([width], [1]),
+  });
+  const prompts = numbersOf(outputs[step.outputs[0]]);
+  for (const [row, length] of lengths.entries()) {
+    const found = prompts.slice(row * width * heads * headDim).slice(0, length * heads * headDim);
+    assert.ok(largestDifference(found, expected[row]?.slice(0, length).flat() ?? []) < TOLERANCE, `prompt of row ${row}`);
+  }
+
+  for (let later = 0; later < laterSteps; later++) {
+    const at = (which: 'query' | 'key' | 'value'): number[] =>
+      sequences.flatMap((sequence, row) => sequence[which][(lengths[row] ?? 0) + later] ?? []);
+    const [, pastKey, pastValue] = step.outputs.map((name) => outputs[name]);
+    assert.ok(pastKey && pastValue);
+    outputs = await step.build({
+      query: float32(at('query'), [batch, 1, heads * headDim]),
+      key: float32(at('key'), [batch, 1, kvHeads * headDim]),
+      value: float32(at('value'), [batch, 1, kvHeads * headDim]),
+      pastKey,
+      pastValue,
+      pastLengths: int32(
+        lengths.map((length) => length + later),
+        [batch],
+      ),
+      fedLengths: int32(
+        lengths.map((length) => length + later + 1),
+        [batch],
+      ),
+      totalLength: int32([width + later + 1], []),
+      width: int64([1], [1]),
+    });
+    const wanted = expected.flatMap((rows, row) => rows[(lengths[row] ?? 0) + later] ?? []);
+    assert.ok(largestDifference(numbersOf(outputs[step.outputs[0]]), wanted) < TOLERANCE, `step ${later}`);
+  }
+}
+
+test('projectHeads normalises each head of query and key, and leaves values alone', async () => {
+  const [headDim, heads, kvHeads, width] = [4, 3, 1, 8];
+  const random = createRandomTensors(5);
+  const weights = {
+    query: random.matrix(heads * headDim, width),
+    key: random.matrix(kvHeads * headDim, width),
+    value: random.matrix(kvHeads * headDim, width),
+  };
+  const scales = { query: random.vector(headDim), key: random.vector(headDim) };
+  const rows = random.matrix(5, width);
+  const graph = Graph.create('heads');
+  const x = graph.input('x', 'float32', ['b', 't', width]);
+  const table = (name: string, matrix: Matrix) => ({ weight: graph.table(name, Float32Array.from(matrix.flat()), [matrix.length, width]) });
+  const norm = (name: string, scale: readonly number[]) => graph.table(name, Float32Array.from(scale), [headDim]);
+  const projected = projectHeads(
+    graph,
+    x,
+    {
+      query: table('q', weights.query),
+      key: table('k', weights.key),
+      value: table('v', weights.value),
+      norms: { query: norm('qNorm', scales.query), key: norm('kNorm', scales.key), epsilon: 1e-6 },
+    },
+    headDim,
+    'layer',
+  );
+  const outputs = await runGraph(graph, Object.values(projected), { x: float32(rows.flat(), [1, 5, width]) });
+  const project = (matrix: Matrix): number[][] =>
+    rows.map((row) => matrix.map((weight) => weight.reduce((sum, w, i) => sum + w * (row[i] ?? NaN), 0)));
+  const normalized = (matrix: Matrix, scale: readonly number[]): number[] =>
+    project(matrix).flatMap((row) => splitHeads(row, headDim).flatMap((head) => referenceRmsNorm(head, scale, 1e-6)));
+  assert.ok(largestDifference(numbersOf(outputs[projected.query.name]), normalized(weights.query, scales.query)) < TOLERANCE);
+  assert.ok(largestDifference(numbersOf(outputs[projected.key.name]), normalized(weights.key, scales.key)) < TOLERANCE);
+  assert.ok(largestDifference(numbersOf(outputs[projected.value.name]), project(weights.value).flat()) < TOLERANCE);
+});
