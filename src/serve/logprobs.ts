@@ -44,9 +44,10 @@ export function renderCompletionLogprobs(tokens: readonly ScoredToken[], write: 
     token_logprobs: tokens.map(({ logprob }) => (logprob === null ? null : finite(logprob))),
     top_logprobs: tokens.map(({ id, logprob, top }) => {
       if (logprob === null) return null;
-      const entries = pairs(top).map(([topId, topLogprob]) => [write.text(topId), topLogprob] as const);
-      // Two tokens may be written alike; the likelier one comes first and stays.
-      return Object.fromEntries([...entries.reverse(), [write.text(id), finite(logprob)]]);
+      // Two tokens may be written alike: the likelier one stays, and the token itself always does.
+      const likely = new Map<string, number>();
+      for (const [topId, topLogprob] of pairs(top)) if (!likely.has(write.text(topId))) likely.set(write.text(topId), topLogprob);
+      return Object.fromEntries(likely.set(write.text(id), finite(logprob)));
     }),
     text_offset: tokens.map(({ offset }) => offset),
   };
