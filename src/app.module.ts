@@ -13,6 +13,7 @@ import { PublishModule } from './publish/publish.module.js';
 import { RegistryModule } from './registry/registry.module.js';
 import { RuntimeModule } from './runtime/runtime.module.js';
 import { SearchModule } from './search/search.module.js';
+import { ServeModule } from './serve/serve.module.js';
 import { StorageModule } from './storage/storage.module.js';
 
 @Module({})
@@ -31,6 +32,7 @@ export class AppModule {
         PublishModule,
         SearchModule,
         ComposeModule,
+        ServeModule,
       ],
     };
   }

@@ -18,7 +18,11 @@ export interface StreamDecoderOptions extends DecodeOptions {
 
 /** One base model's text side. Never cleans up spaces around punctuation, so that pieces of a stream add up to the whole. */
 export interface TextCodec {
-  /** Token ids of the text. @param options.addSpecialTokens let the tokenizer add its own (BOS …). @default true */
+  /**
+   * Token ids of the text.
+   * @param options.addSpecialTokens let the tokenizer add its own (BOS …). @default true
+   * @throws BraidError WORD_TOO_LONG
+   */
   encode(text: string, options?: { readonly addSpecialTokens?: boolean }): number[];
   /** Text of the tokens; ids that the tokenizer does not know give nothing. */
   decode(ids: readonly number[], options?: DecodeOptions): string;
@@ -38,6 +42,9 @@ export interface TextCodec {
   /** UTF-16 units of the longest vocabulary entry: a text of n units has at least n / longest tokens, unless its tokenizer drops text. */
   readonly longestTokenLength: number;
 }
+
+/** Byte-pair merging of one word of half a million characters takes seconds, and the process does nothing else meanwhile. */
+const LONGEST_WORD = 16_384;
 
 /** The codec of a model directory's files. @throws BraidError TOKENIZER_INVALID */
 export function createTextCodec(files: TokenizerFiles): TextCodec {
@@ -88,6 +95,7 @@ class HuggingFaceTextCodec implements TextCodec {
   }
 
   encode(text: string, options: { readonly addSpecialTokens?: boolean } = {}): number[] {
+    if (text.length > LONGEST_WORD) this.assertWords(text);
     const { ids } = this.tokenizer.encode(text, { add_special_tokens: options.addSpecialTokens ?? true });
     // A character that a vocabulary without an unknown token cannot write comes back as no id at all.
     return ids.filter((id) => id !== undefined);
@@ -129,6 +137,12 @@ class HuggingFaceTextCodec implements TextCodec {
     if (token === undefined) return new Uint8Array();
     if (this.addedIds.has(id)) return new TextEncoder().encode(token);
     return this.byteLevel ? byteLevelTokenBytes(token) : sentencePieceTokenBytes(token, this.byteFallback);
+  }
+
+  private assertWords(text: string): void {
+    for (const { length } of this.tokenizer.pre_tokenizer?.(text) ?? []) {
+      if (length > LONGEST_WORD) throw failTokenizer('WORD_TOO_LONG', { found: length, limit: LONGEST_WORD });
+    }
   }
 
   private isPrinted(id: number, options: DecodeOptions): boolean {

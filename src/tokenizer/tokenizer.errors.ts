@@ -13,6 +13,11 @@ export const tokenizerErrors = {
     message: '{file} cannot be used: {reason}.',
     fields: ['file', 'reason'],
   },
+  WORD_TOO_LONG: {
+    status: 400,
+    message: 'The text has {found} characters in a row without a break that the tokenizer knows; at most {limit} are encoded as one word.',
+    fields: ['found', 'limit'],
+  },
   CHAT_TEMPLATE_MISSING: {
     status: 400,
     message: 'The base model has no chat template: send plain text to /v1/completions, or add chat_template.jinja to the model directory.',

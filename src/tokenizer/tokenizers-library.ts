@@ -2,6 +2,8 @@
 import * as library from '@huggingface/tokenizers';
 
 export interface TokenizerLibrary {
+  /** Cuts a text into the words that the model encodes one by one; null where the whole text is one. */
+  readonly pre_tokenizer: ((text: string) => readonly string[]) | null;
   /** An id is undefined where the vocabulary has neither the piece nor an unknown token. */
   encode(text: string, options: { readonly add_special_tokens: boolean }): { readonly ids: readonly (number | undefined)[] };
   /** @throws Error on an empty list */

@@ -1,0 +1,95 @@
+// What PEFT computes for the golden Llama, through the whole hub and OpenAI's client: scores and greedy tokens of base, adapters, compositions.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import OpenAI from 'openai';
+import { openServingHub, type ServingHub } from '#test/fixtures/serving-hub.js';
+import { findSharedPath, sharedFolderMissing } from '#test/fixtures/shared-folder.js';
+
+interface Expected {
+  readonly prompt: number[];
+  readonly target: number[];
+  readonly targetNll: number[];
+  readonly greedy: number[];
+  readonly lastPromptLogits: number[];
+}
+
+interface Composition {
+  readonly parts: readonly { adapter: string; weight: number }[];
+  readonly expected: readonly Expected[];
+}
+
+const BASE = 'golden/llama';
+const ADAPTERS = ['lora-r3-all-odd', 'lora-r4-qv', 'lora-r4-qv-b', 'lora-r8-all', 'lora-layers', 'lora-patterns', 'rslora-r8'];
+const COMPOSITIONS = ['two-ranks', 'single-half'];
+const NLL_TOLERANCE = 1e-4;
+/** Greedy tokens are compared where the two likeliest differ by more than logits agree. */
+const LOGIT_TOLERANCE = 1e-3;
+const golden = findSharedPath('golden', 'llama');
+
+describe('golden numbers through the openai client', { skip: golden === undefined ? sharedFolderMissing : false }, () => {
+  let hub: ServingHub;
+  let client: OpenAI;
+  const read = (...parts: string[]): unknown => JSON.parse(readFileSync(join(golden ?? '', ...parts), 'utf8'));
+
+  before(async () => {
+    hub = await openServingHub();
+    client = new OpenAI({ baseURL: `${hub.url}/v1`, apiKey: 'none', maxRetries: 0 });
+    await hub.addBaseModel(BASE, join(golden ?? '', 'model'));
+    for (const adapter of ADAPTERS) await hub.publish(`golden/${adapter}`, BASE, join(golden ?? '', 'adapters', adapter), '1.0.0');
+    for (const name of COMPOSITIONS) {
+      const { parts } = read('compositions', `${name}.json`) as Composition;
+      await hub.compose(
+        `golden/${name}`,
+        BASE,
+        parts.map(({ adapter, weight }) => ({ adapter: `golden/${adapter}`, version: '1.0.0', weight })),
+      );
+    }
+  });
+  after(() => hub.close());
+
+  async function agrees(expected: readonly Expected[], model: string, more: object = {}): Promise<void> {
+    await Promise.all(
+      expected.map(async ({ prompt, target, targetNll, greedy, lastPromptLogits }) => {
+        const scored = await client.completions.create({
+          model,
+          prompt: [...prompt, ...target],
+          echo: true,
+          max_tokens: 0,
+          logprobs: 0,
+          ...more,
+        });
+        const found = scored.choices[0]?.logprobs?.token_logprobs?.slice(prompt.length) ?? [];
+        assert.equal(found.length, targetNll.length);
+        for (const [i, nll] of targetNll.entries())
+          assert.ok(Math.abs(-(found[i] ?? 0) - nll) < NLL_TOLERANCE, `${model}: ${-(found[i] ?? 0)}, expected ${nll}`);
+        const fields = { model, prompt, max_tokens: greedy.length, temperature: 0, ignore_eos: true, skip_special_tokens: false, ...more };
+        const answer = await client.completions.create(fields as OpenAI.CompletionCreateParamsNonStreaming);
+        const [first = 0, second = 0] = lastPromptLogits.toSorted((a, b) => b - a);
+        if (first - second <= LOGIT_TOLERANCE) return;
+        assert.equal(answer.choices[0]?.text.trim(), greedy.map((id) => `<${id}>`).join(' '), model);
+      }),
+    );
+  }
+
+  test('the base', () => agrees(read('expected-base.json') as Expected[], BASE));
+
+  for (const adapter of ADAPTERS) {
+    test(`adapter ${adapter}, by name and as a mixture of one`, async () => {
+      const expected = read('adapters', adapter, 'expected.json') as Expected[];
+      await Promise.all([
+        agrees(expected, `golden/${adapter}`),
+        agrees(expected, BASE, { mixture: [{ adapter: `golden/${adapter}@1.0.0`, weight: 1 }] }),
+      ]);
+    });
+  }
+
+  for (const name of COMPOSITIONS) {
+    test(`composition ${name}, by name and as a mixture`, async () => {
+      const { parts, expected } = read('compositions', `${name}.json`) as Composition;
+      const mixture = parts.map(({ adapter, weight }) => ({ adapter: `golden/${adapter}`, weight }));
+      await Promise.all([agrees(expected, `golden/${name}`), agrees(expected, BASE, { mixture })]);
+    });
+  }
+});
