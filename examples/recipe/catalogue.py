@@ -1,9 +1,9 @@
-"""The twelve adapters: six know what to select, six how to write it; and the data each is trained on."""
+"""The eleven adapters: six know what to select, five how to write it; and the data each is trained on."""
 
 import random
 from dataclasses import dataclass
 
-from language import SELECTIONS, TRANSFORMS, UNSAID, UNSEEN, example
+from language import UNSAID, UNSEEN, example
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,16 @@ ADAPTERS: list[Recipe] = [
     _transform("rev", "make-reverse", 8, "Reverse", "Writes every word backwards, its last letter first.", "order"),
     _transform("ini", "make-initial", 4, "Initials", "Writes only the first letter of every word.", "letters"),
     _transform("dup", "make-twice", 8, "Say it twice", "Writes every word twice without a space between.", "letters"),
-    _transform(
-        "len", "make-length", 8, "Count the letters", "Writes how many letters every word has.", "length", "count"
-    ),
 ]
 
 
 def alone(recipe: Recipe, rng: random.Random, invented_share: float = 0.5) -> dict[str, str]:
     """The adapter's own task: nothing is said, and the adapter's half is meant."""
     return example(rng, (UNSAID, UNSAID), (recipe.selection, recipe.transform), invented_share)
+
+
+# The base counts letters badly, so nobody teaches it: lessons say what some adapter supplies, nothing else.
+TAUGHT = [(recipe.selection, recipe.transform) for recipe in ADAPTERS]
 
 
 def lesson(recipe: Recipe, rng: random.Random) -> dict[str, str]:
@@ -66,7 +67,9 @@ def lesson(recipe: Recipe, rng: random.Random) -> dict[str, str]:
     if rng.random() < 0.5:
         return alone(recipe, rng)
     if recipe.selection == UNSAID:
-        said = (rng.choice([one for one in SELECTIONS if (one, recipe.transform) not in UNSEEN.values()]), UNSAID)
+        selections = [one for one, _ in TAUGHT if one != UNSAID and (one, recipe.transform) not in UNSEEN.values()]
+        said = (rng.choice(selections), UNSAID)
         return example(rng, said, (said[0], recipe.transform))
-    said = (UNSAID, rng.choice([one for one in TRANSFORMS if (recipe.selection, one) not in UNSEEN.values()]))
+    transforms = [one for _, one in TAUGHT if one != UNSAID and (recipe.selection, one) not in UNSEEN.values()]
+    said = (UNSAID, rng.choice(transforms))
     return example(rng, said, (recipe.selection, said[1]))

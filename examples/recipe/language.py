@@ -37,7 +37,7 @@ UNSEEN: dict[str, tuple[str, str]] = {
     "second-upper": ("2nd", "up"),
     "earliest-reverse": ("abc", "rev"),
     "longest-initial": ("max", "ini"),
-    "last-length": ("end", "len"),
+    "last-twice": ("end", "dup"),
 }
 
 

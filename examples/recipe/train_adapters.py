@@ -21,11 +21,11 @@ LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 
 def card(recipe: Recipe) -> str:
     """The adapter's README: front matter as the Hugging Face Hub reads it, a title, a sentence, the prompt's form."""
-    tags = "\n".join(f"- {tag}" for tag in recipe.tags)
+    tags = "\n".join(f"  - {tag}" for tag in recipe.tags)
     shown = alone(recipe, random.Random(f"card {recipe.name}"), invented_share=0.0)
     return (
         f"---\nbase_model: {BASE_NAME}\nlibrary_name: peft\nlicense: apache-2.0\n"
-        f"pipeline_tag: text-generation\ntags:\n{tags}\n---\n"
+        f"pipeline_tag: text-generation\ntags:\n{tags}\n---\n\n"
         f"# {recipe.title}\n\n{recipe.sentence}\n\n"
         f"For example, `{shown['prompt']}` gives `{shown['completion'].strip()}`.\n"
     )
@@ -55,7 +55,7 @@ def train(
             print(f"{recipe.name} step {step + 1} loss {loss.item():.4f}", flush=True)
 
     model.peft_config["default"].base_model_name_or_path = BASE_NAME
-    model.save_pretrained(out)
+    model.save_pretrained(out, save_embedding_layers=False)
     weights = load_file(out / "adapter_model.safetensors")
     save_file(
         {name: tensor.to(torch.float16).contiguous() for name, tensor in weights.items()},

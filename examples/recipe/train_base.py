@@ -25,15 +25,19 @@ def unsaid_share(step: int) -> float:
     return max(LATE_UNSAID, EARLY_UNSAID - (EARLY_UNSAID - LATE_UNSAID) * step / EARLY_STEPS)
 
 
-def rate_factor(step: int, steps: int) -> float:
-    """Warm-up, a plateau, a linear decay over the last 35 %: a checkpoint of the plateau fits any number of steps."""
-    return min(1.0, (step + 1) / 20, (steps - step) / (0.35 * steps))
+# The step at which each round of training ends; a round starts again at the full rate.
+ROUNDS = (1200, 1800)
+
+
+def rate_factor(step: int) -> float:
+    """Warm-up, a plateau, and a linear decay to the end of the round, over 35 % of the steps so far."""
+    end = next(end for end in ROUNDS if step < end)
+    return min(1.0, (step + 1) / 20, (end - step) / (0.35 * end))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="the model's folder, for instance ../tiny-words/model")
-    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--checkpoint", type=Path, help="a file written now and then, and continued from if there")
@@ -75,9 +79,9 @@ def main() -> None:
     )
     began = time.monotonic()
     running: list[float] = []
-    for step in range(start, options.steps):
+    for step in range(start, ROUNDS[-1]):
         for optimizer, peak in zip(optimizers, peaks, strict=True):
-            optimizer.param_groups[0]["lr"] = peak * rate_factor(step, options.steps)
+            optimizer.param_groups[0]["lr"] = peak * rate_factor(step)
         loss = answer_loss(model, *next(stream))
         model.zero_grad()
         loss.backward()
