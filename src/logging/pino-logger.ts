@@ -1,10 +1,16 @@
-// Nest's logger over pino: every line of the hub is one JSON object on standard output.
+// Nest's logger over pino: every line of the hub is one JSON object on standard output, unless someone reads it in a terminal.
 import { type LoggerService, type LogLevel } from '@nestjs/common';
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { type Configuration } from '../config/configuration.js';
+import { createTerminalLines } from './terminal-lines.js';
+
+/** JSON lines on standard output; in a terminal, lines for the eye. */
+function createDestination(): DestinationStream {
+  return process.stdout.isTTY ? createTerminalLines(process.stdout) : pino.destination(1);
+}
 
 /** The root logger. What may hold a secret is cut out wherever it is logged. */
-export function createRootLogger(level: Configuration['logLevel'], destination: DestinationStream = pino.destination(1)): Logger {
+export function createRootLogger(level: Configuration['logLevel'], destination = createDestination()): Logger {
   const options: LoggerOptions = {
     level,
     base: null,

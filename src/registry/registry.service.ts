@@ -10,59 +10,21 @@ import { CompositionVersion } from './composition-version.entity.js';
 import { nearHint, nearNames } from './near-names.js';
 import { claimName, lockRepository, placeVersion } from './registry-writer.js';
 import { registryErrors } from './registry.errors.js';
-import { Repository, type RepositoryKind } from './repository.entity.js';
+import {
+  type Added,
+  type LatestVersion,
+  type NewAdapterVersion,
+  type NewBaseModel,
+  type NewCompositionVersion,
+  type RepositoryListing,
+  type ResolvedModel,
+} from './registry.types.js';
+import { Repository } from './repository.entity.js';
 import { writeSearchDocument } from './search-document.js';
 
+export type * from './registry.types.js';
+
 const fail = errorsOf(registryErrors);
-
-export type NewBaseModel = Omit<BaseModel, 'id' | 'createdAt'>;
-
-/** What a publish knows; `version` undefined asks for the next one. */
-export interface NewAdapterVersion extends Omit<
-  AdapterVersion,
-  'id' | 'createdAt' | 'repository' | 'repositoryId' | 'version' | 'versionKey' | 'isLatest'
-> {
-  readonly name: RepoName;
-  readonly baseModel: BaseModel;
-  readonly version: Version | undefined;
-}
-
-/** What a finished composition job knows; `version` undefined asks for the next one. */
-export interface NewCompositionVersion extends Omit<
-  CompositionVersion,
-  'id' | 'createdAt' | 'repository' | 'repositoryId' | 'version' | 'versionKey' | 'isLatest' | 'digest'
-> {
-  readonly name: RepoName;
-  readonly baseModel: BaseModel;
-  readonly version: Version | undefined;
-}
-
-/** The outcome of adding a version; `created` is false when the same content was there already. */
-export interface Added<Row> {
-  readonly version: Row;
-  readonly created: boolean;
-}
-
-/** What a model name in a request means. */
-export type ResolvedModel =
-  | { readonly kind: 'base'; readonly baseModel: BaseModel }
-  | { readonly kind: 'adapter'; readonly baseModel: BaseModel; readonly version: AdapterVersion }
-  | { readonly kind: 'composition'; readonly baseModel: BaseModel; readonly version: CompositionVersion };
-
-export interface RepositoryListing {
-  readonly kind?: RepositoryKind | undefined;
-  readonly baseModel?: RepoName | undefined;
-  /** 1…1000 */
-  readonly limit: number;
-  /** Names up to and including this one are left out. */
-  readonly after?: string | undefined;
-}
-
-/** A repository and the version that its bare name means. */
-export interface LatestVersion {
-  readonly repository: Repository;
-  readonly version: Version;
-}
 
 // How many names are looked through for one that a mistyped name may have meant.
 const MAX_NEAR_CANDIDATES = 2_000;
