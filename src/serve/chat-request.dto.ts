@@ -20,33 +20,55 @@ export class ChatRequestDto extends GenerationFieldsDto {
   @Allow()
   messages: unknown;
 
-  @ApiPropertyOptional({ description: 'Tokens to generate. Default: as many as fit the context', minimum: 1 })
+  @ApiPropertyOptional({
+    type: 'integer',
+    nullable: true,
+    description: 'Tokens to generate. Default: as many as fit the context',
+    minimum: 1,
+  })
   @IsOptional()
   @IsInt()
   @Min(1)
   @Max(Number.MAX_SAFE_INTEGER)
   max_completion_tokens?: number | null;
 
-  @ApiPropertyOptional({ deprecated: true, description: 'The former name of max_completion_tokens', minimum: 1 })
+  @ApiPropertyOptional({
+    type: 'integer',
+    nullable: true,
+    deprecated: true,
+    description: 'The former name of max_completion_tokens',
+    minimum: 1,
+  })
   @IsOptional()
   @IsInt()
   @Min(1)
   @Max(Number.MAX_SAFE_INTEGER)
   max_tokens?: number | null;
 
-  @ApiPropertyOptional({ default: false, description: 'Return log-probabilities' })
+  @ApiPropertyOptional({ type: 'boolean', nullable: true, default: false, description: 'Return log-probabilities' })
   @IsOptional()
   @IsBoolean()
   logprobs?: boolean | null;
 
-  @ApiPropertyOptional({ minimum: 0, maximum: 20, description: 'With logprobs: how many of the most likely tokens to list at each place' })
+  @ApiPropertyOptional({
+    type: 'integer',
+    nullable: true,
+    minimum: 0,
+    maximum: 20,
+    description: 'With logprobs: how many of the most likely tokens to list at each place',
+  })
   @IsOptional()
   @IsInt()
   @Min(0)
   @Max(20)
   top_logprobs?: number | null;
 
-  @ApiPropertyOptional({ default: true, description: "Open the assistant's turn at the end of the prompt" })
+  @ApiPropertyOptional({
+    type: 'boolean',
+    nullable: true,
+    default: true,
+    description: "Open the assistant's turn at the end of the prompt",
+  })
   @IsOptional()
   @IsBoolean()
   add_generation_prompt?: boolean | null;
@@ -60,7 +82,7 @@ export class ChatRequestDto extends GenerationFieldsDto {
   @IsObject()
   chat_template_kwargs?: Record<string, unknown> | null;
 
-  @ApiPropertyOptional({ description: "Passed on to the model's chat template, if that reads it" })
+  @ApiPropertyOptional({ type: 'string', nullable: true, description: "Passed on to the model's chat template, if that reads it" })
   @IsOptional()
   @IsString()
   @MaxLength(32)

@@ -18,21 +18,33 @@ export class CompletionRequestDto extends GenerationFieldsDto {
   @IsPrompt()
   prompt: unknown;
 
-  @ApiPropertyOptional({ default: 16, minimum: 0, description: 'Tokens to generate; 0 only with echo, which then scores the prompt' })
+  @ApiPropertyOptional({
+    type: 'integer',
+    nullable: true,
+    default: 16,
+    minimum: 0,
+    description: 'Tokens to generate; 0 only with echo, which then scores the prompt',
+  })
   @IsOptional()
   @IsInt()
   @Min(0)
   @Max(Number.MAX_SAFE_INTEGER)
   max_tokens?: number | null;
 
-  @ApiPropertyOptional({ minimum: 0, maximum: 20, description: 'Log-probabilities of each token and of this many of the most likely ones' })
+  @ApiPropertyOptional({
+    type: 'integer',
+    nullable: true,
+    minimum: 0,
+    maximum: 20,
+    description: 'Log-probabilities of each token and of this many of the most likely ones',
+  })
   @IsOptional()
   @IsInt()
   @Min(0)
   @Max(20)
   logprobs?: number | null;
 
-  @ApiPropertyOptional({ default: false, description: 'Begin the answer with the prompt' })
+  @ApiPropertyOptional({ type: 'boolean', nullable: true, default: false, description: 'Begin the answer with the prompt' })
   @IsOptional()
   @IsBoolean()
   echo?: boolean | null;

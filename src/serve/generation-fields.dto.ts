@@ -39,12 +39,12 @@ export class MixturePartDto {
 }
 
 export class StreamOptionsDto {
-  @ApiPropertyOptional({ description: 'Send one more chunk with the usage of the whole request' })
+  @ApiPropertyOptional({ type: 'boolean', nullable: true, description: 'Send one more chunk with the usage of the whole request' })
   @IsOptional()
   @IsBoolean()
   include_usage?: boolean | null;
 
-  @ApiPropertyOptional({ description: 'Send the usage so far with every chunk' })
+  @ApiPropertyOptional({ type: 'boolean', nullable: true, description: 'Send the usage so far with every chunk' })
   @IsOptional()
   @IsBoolean()
   continuous_usage_stats?: boolean | null;
@@ -65,14 +65,14 @@ export class GenerationFieldsDto {
   @Type(() => MixturePartDto)
   mixture?: MixturePartDto[] | null;
 
-  @ApiPropertyOptional({ default: 1, minimum: 1, maximum: MAX_CHOICES, description: 'Answers per prompt' })
+  @ApiPropertyOptional({ type: 'integer', nullable: true, default: 1, minimum: 1, maximum: MAX_CHOICES, description: 'Answers per prompt' })
   @IsOptional()
   @IsInt()
   @Min(1)
   @Max(MAX_CHOICES)
   n?: number | null;
 
-  @ApiPropertyOptional({ default: 1, minimum: 0, maximum: 100, description: '0 is greedy' })
+  @ApiPropertyOptional({ type: 'number', nullable: true, default: 1, minimum: 0, maximum: 100, description: '0 is greedy' })
   @IsOptional()
   @IsNumber({ allowNaN: false, allowInfinity: false })
   @Min(0)
@@ -80,6 +80,8 @@ export class GenerationFieldsDto {
   temperature?: number | null;
 
   @ApiPropertyOptional({
+    type: 'number',
+    nullable: true,
     default: 1,
     minimum: 0,
     maximum: 1,
@@ -91,14 +93,19 @@ export class GenerationFieldsDto {
   @Max(1)
   top_p?: number | null;
 
-  @ApiPropertyOptional({ default: 0, description: 'Sample from this many of the most likely tokens; 0 or -1: from all' })
+  @ApiPropertyOptional({
+    type: 'integer',
+    nullable: true,
+    default: 0,
+    description: 'Sample from this many of the most likely tokens; 0 or -1: from all',
+  })
   @IsOptional()
   @IsInt()
   @Min(-1)
   @Max(Number.MAX_SAFE_INTEGER)
   top_k?: number | null;
 
-  @ApiPropertyOptional({ type: 'integer', description: 'The same seed gives the same answer, in any batch' })
+  @ApiPropertyOptional({ type: 'integer', nullable: true, description: 'The same seed gives the same answer, in any batch' })
   @IsOptional()
   @IsInt()
   @Min(-SEED_LIMIT)
@@ -121,22 +128,24 @@ export class GenerationFieldsDto {
   @Min(0, { each: true })
   stop_token_ids?: number[] | null;
 
-  @ApiPropertyOptional({ default: false, description: 'Keep the stop text in the answer' })
+  @ApiPropertyOptional({ type: 'boolean', nullable: true, default: false, description: 'Keep the stop text in the answer' })
   @IsOptional()
   @IsBoolean()
   include_stop_str_in_output?: boolean | null;
 
-  @ApiPropertyOptional({ default: false, description: 'Go on after an end-of-sequence token' })
+  @ApiPropertyOptional({ type: 'boolean', nullable: true, default: false, description: 'Go on after an end-of-sequence token' })
   @IsOptional()
   @IsBoolean()
   ignore_eos?: boolean | null;
 
-  @ApiPropertyOptional({ default: true, description: 'Leave special tokens out of the text' })
+  @ApiPropertyOptional({ type: 'boolean', nullable: true, default: true, description: 'Leave special tokens out of the text' })
   @IsOptional()
   @IsBoolean()
   skip_special_tokens?: boolean | null;
 
   @ApiPropertyOptional({
+    type: 'boolean',
+    nullable: true,
     description:
       'Let the tokenizer add its own special tokens to the prompt. Default: true for completions, false for chats, whose template writes them',
   })
@@ -144,7 +153,7 @@ export class GenerationFieldsDto {
   @IsBoolean()
   add_special_tokens?: boolean | null;
 
-  @ApiPropertyOptional({ default: false, description: 'Server-sent events instead of one JSON object' })
+  @ApiPropertyOptional({ type: 'boolean', nullable: true, default: false, description: 'Server-sent events instead of one JSON object' })
   @IsOptional()
   @IsBoolean()
   stream?: boolean | null;
@@ -155,12 +164,17 @@ export class GenerationFieldsDto {
   @Type(() => StreamOptionsDto)
   stream_options?: StreamOptionsDto | null;
 
-  @ApiPropertyOptional({ default: false, description: 'Write tokens in log-probabilities as token_id:ID' })
+  @ApiPropertyOptional({ type: 'boolean', nullable: true, default: false, description: 'Write tokens in log-probabilities as token_id:ID' })
   @IsOptional()
   @IsBoolean()
   return_tokens_as_token_ids?: boolean | null;
 
-  @ApiPropertyOptional({ default: false, description: "Return token ids beside the text: the prompt's and the answer's" })
+  @ApiPropertyOptional({
+    type: 'boolean',
+    nullable: true,
+    default: false,
+    description: "Return token ids beside the text: the prompt's and the answer's",
+  })
   @IsOptional()
   @IsBoolean()
   return_token_ids?: boolean | null;

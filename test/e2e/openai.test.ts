@@ -73,6 +73,35 @@ describe('the openai client', () => {
     return choices.map((choice) => (choice as unknown as { token_ids: number[] }).token_ids);
   }
 
+  test('the OpenAPI document has the routes, with the types of their fields and answers', async () => {
+    const document = (await (await fetch(`${hub.url}/api/docs-json`)).json()) as {
+      paths: Record<string, Record<string, { responses: Record<string, { content?: Record<string, unknown> }> }>>;
+      components: { schemas: Record<string, { properties: Record<string, { type?: string }>; required: string[] }> };
+    };
+    assert.deepEqual(
+      Object.keys(document.paths).filter((path) => path.startsWith('/v1')),
+      ['/v1/models', '/v1/models/{id}', '/v1/completions', '/v1/chat/completions'],
+    );
+    for (const path of ['/v1/completions', '/v1/chat/completions']) {
+      assert.deepEqual(Object.keys(document.paths[path]?.['post']?.responses['200']?.content ?? {}), [
+        'application/json',
+        'text/event-stream',
+      ]);
+    }
+    for (const [name, required] of [
+      ['CompletionRequestDto', 'prompt'],
+      ['ChatRequestDto', 'messages'],
+    ] as const) {
+      const schema = document.components.schemas[name];
+      assert.deepEqual(schema?.required.sort(), [required, 'model'].sort());
+      // Without an explicit type, `number | null` would be shown as an object.
+      const objects = Object.entries(schema.properties).filter(
+        ([field, { type }]) => type === 'object' && field !== 'chat_template_kwargs',
+      );
+      assert.deepEqual(objects, []);
+    }
+  });
+
   describe('models', () => {
     test('lists base models, adapters and compositions with what vLLM adds', async () => {
       const found: unknown[] = [];
@@ -447,7 +476,7 @@ describe('the openai client', () => {
           client.completions.create({
             model: BASE,
             prompt: 'the',
-            max_tokens: 250,
+            max_tokens: 100,
             n: 8,
             temperature: 1,
             stream: true,

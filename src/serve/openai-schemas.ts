@@ -1,0 +1,97 @@
+// The answers of the OpenAI-compatible routes, as the hub's OpenAPI document shows them.
+import type { ApiResponseOptions } from '@nestjs/swagger';
+
+type Schema = Extract<NonNullable<ApiResponseOptions>, { schema: unknown }>['schema'];
+
+const text: Schema = { type: 'string' };
+const integer: Schema = { type: 'integer' };
+const tokenIds: Schema = { type: 'array', items: integer, description: 'With return_token_ids' };
+
+function object(properties: Record<string, Schema>, required: readonly string[] = Object.keys(properties)): Schema {
+  return { type: 'object', properties, required: [...required] };
+}
+
+function list(items: Schema): Schema {
+  return { type: 'array', items };
+}
+
+const usage = object({ prompt_tokens: integer, completion_tokens: integer, total_tokens: integer });
+const finish: Record<string, Schema> = {
+  finish_reason: { type: 'string', enum: ['stop', 'length'], nullable: true },
+  stop_reason: {
+    oneOf: [text, integer],
+    nullable: true,
+    description: 'The stop text or the stop token of the request that ended the answer; null at an end-of-sequence token',
+  },
+};
+
+const completionLogprobs: Schema = {
+  ...object({
+    tokens: list(text),
+    token_logprobs: list({ type: 'number', nullable: true }),
+    top_logprobs: list({ type: 'object', nullable: true, additionalProperties: { type: 'number' } }),
+    text_offset: list({ type: 'integer', description: 'In Unicode code points' }),
+  }),
+  nullable: true,
+};
+
+const tokenLogprob: Record<string, Schema> = { token: text, logprob: { type: 'number' }, bytes: list(integer) };
+const chatLogprobs: Schema = {
+  ...object({
+    content: list(object({ ...tokenLogprob, top_logprobs: list(object(tokenLogprob)) })),
+    refusal: { type: 'string', nullable: true },
+  }),
+  nullable: true,
+};
+
+function answer(kind: string, choice: Schema, more: Record<string, Schema> = {}): Schema {
+  const head = { id: text, object: { type: 'string', enum: [kind] } as Schema, created: integer, model: text, system_fingerprint: text };
+  return object({ ...head, choices: list(choice), usage, ...more }, [...Object.keys(head), 'choices', 'usage']);
+}
+
+export const modelSchema = object({
+  id: text,
+  object: { type: 'string', enum: ['model'] },
+  created: integer,
+  owned_by: text,
+  root: { type: 'string', description: 'The version that the name stands for' },
+  parent: { type: 'string', nullable: true, description: 'The base model' },
+  max_model_len: integer,
+});
+
+export const modelListSchema = object({ object: { type: 'string', enum: ['list'] }, data: list(modelSchema) });
+
+export const completionSchema = answer(
+  'text_completion',
+  object({ index: integer, text, logprobs: completionLogprobs, ...finish, prompt_token_ids: tokenIds, token_ids: tokenIds }, [
+    'index',
+    'text',
+    'logprobs',
+    ...Object.keys(finish),
+  ]),
+);
+
+const message = object({ role: { type: 'string', enum: ['assistant'] }, content: text, refusal: { type: 'string', nullable: true } });
+
+export const chatSchema = answer(
+  'chat.completion',
+  object({ index: integer, message, logprobs: chatLogprobs, ...finish, token_ids: tokenIds }, [
+    'index',
+    'message',
+    'logprobs',
+    'finish_reason',
+  ]),
+  { prompt_token_ids: tokenIds },
+);
+
+export const openAiErrorSchema = object({
+  error: object({ message: text, type: text, param: { type: 'string', nullable: true }, code: text }),
+});
+
+/** One answer's content types: the object, or with `stream: true` events that hold its chunks. */
+export function streamable(schema: Schema): ApiResponseOptions {
+  return {
+    description: 'The answer; with stream: true server-sent events `data: {chunk}`, ended by `data: [DONE]`',
+    content: { 'application/json': { schema }, 'text/event-stream': { schema: text } },
+  };
+}
