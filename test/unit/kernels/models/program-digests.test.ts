@@ -1,0 +1,53 @@
+// The bytes of built programs are golden: a refactor leaves them alone, a change updates test/golden/program-digests.json in the same commit
+// (`BRAID_UPDATE_DIGESTS=1` with this test writes it).
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+import type { StepMode } from '#kernels/decode/step-program.js';
+import { LINEAR_CLASSES } from '#kernels/lora/modules.js';
+import { buildStepProgram, parseLlamaConfig } from '#kernels/models/llama.js';
+import { createTensorIndex } from '#test/fixtures/random-model.js';
+
+const file = join(resolve(dirname(fileURLToPath(import.meta.url)), '../../../../..'), 'test/golden/program-digests.json');
+const COMMON = {
+  hidden_size: 64,
+  intermediate_size: 112,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 16,
+  vocab_size: 256,
+  max_position_embeddings: 512,
+  rms_norm_eps: 1e-5,
+};
+const CONFIGS: Record<string, Record<string, unknown>> = {
+  llama: { ...COMMON, model_type: 'llama', tie_word_embeddings: true },
+  'llama-untied-head24': { ...COMMON, model_type: 'llama', head_dim: 24 },
+  mistral: { ...COMMON, model_type: 'mistral' },
+  qwen2: { ...COMMON, model_type: 'qwen2', rope_theta: 1e6 },
+  qwen3: { ...COMMON, model_type: 'qwen3', rope_theta: 1e6 },
+};
+
+function createPrograms(): { name: string; build: () => Uint8Array }[] {
+  return Object.entries(CONFIGS).flatMap(([architecture, json]) =>
+    (['base', 'factored', 'merged'] as const).map((mode: StepMode) => ({
+      name: `${architecture} ${mode}`,
+      build: () => {
+        const config = parseLlamaConfig(json);
+        const tensors = createTensorIndex(config, mode === 'base' ? 'F32' : 'BF16');
+        return buildStepProgram({ config, tensors, mode, classes: LINEAR_CLASSES, provider: 'cpu' }).model;
+      },
+    })),
+  );
+}
+
+test('programs are built as they were, byte for byte, every time', () => {
+  const digests = Object.fromEntries(createPrograms().map(({ name, build }) => [name, createHash('sha256').update(build()).digest('hex')]));
+  const again = Object.fromEntries(createPrograms().map(({ name, build }) => [name, createHash('sha256').update(build()).digest('hex')]));
+  assert.deepEqual(again, digests);
+  if (process.env['BRAID_UPDATE_DIGESTS'] === '1') writeFileSync(file, `${JSON.stringify(digests, null, 2)}\n`);
+  assert.deepEqual(digests, JSON.parse(readFileSync(file, 'utf8')));
+});
