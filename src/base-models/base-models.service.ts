@@ -6,6 +6,7 @@ import { BraidError } from '#src/http/braid-error.js';
 import { type Digest, type RepoName } from '#src/ids/ids.js';
 import { type BaseModel } from '#src/registry/base-model.entity.js';
 import { RegistryService } from '#src/registry/registry.service.js';
+import { type BaseModelFiles, type BaseModelSource } from '#src/runtime/sources.js';
 import { loadTextCodec } from '#src/tokenizer/load-text-codec.js';
 import { fail } from './base-models.errors.js';
 import { digestWeights } from './digest-weights.js';
@@ -19,7 +20,7 @@ export interface AddedBaseModel {
 }
 
 @Injectable()
-export class BaseModelsService {
+export class BaseModelsService implements BaseModelSource {
   /** State of the files whose bytes are known to have the digest. */
   private readonly knownStates = new Map<Digest, string>();
 
@@ -64,14 +65,15 @@ export class BaseModelsService {
    * The files of a registered model, for the runtime.
    * @throws BraidError UNKNOWN_BASE_MODEL, BASE_MODEL_GONE, BASE_MODEL_CHANGED
    */
-  async load(digest: Digest): Promise<LoadedBaseModel> {
+  async load(digest: Digest): Promise<BaseModelFiles> {
     const baseModel = await this.registry.getBaseModelByDigest(digest);
     const loaded = await this.reload(baseModel);
     if (!isDeepStrictEqual(loaded.config, configOf(baseModel))) {
       throw fail('BASE_MODEL_CHANGED', { name: baseModel.name, reason: describeConfigChange(baseModel, loaded) });
     }
     await this.assertSameWeights(baseModel, loaded);
-    return loaded;
+    const { weightsDirectory, config, tensors } = loaded;
+    return { directory: weightsDirectory, config, tensors };
   }
 
   private async reload(baseModel: BaseModel): Promise<LoadedBaseModel> {

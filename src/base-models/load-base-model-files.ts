@@ -1,15 +1,16 @@
 // Everything that a program needs to know of a model directory, checked: configuration, and the place and shape of every tensor.
-import { isAbsolute, join, resolve } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
 import { buildStepProgram, ModelConfigError, ModelTensorError, parseLlamaConfig, type LlamaConfig } from '#kernels/models/llama.js';
 import { fail } from './base-models.errors.js';
-import { FileRefusedError, readSmallJson } from './read-small-file.js';
+import { describeFileError, FileRefusedError, readSmallJson } from './read-small-file.js';
 import { readModelWeights, type ModelWeights } from './read-weights.js';
 
 /** Configurations take a few KB. */
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
 export interface LoadedBaseModel extends ModelWeights {
-  /** Absolute. */
+  /** Absolute and free of links: a link that is bent later must not change what is registered. */
   readonly directory: string;
   readonly config: LlamaConfig;
   /** config.json as it is. */
@@ -23,7 +24,9 @@ export interface LoadedBaseModel extends ModelWeights {
  */
 export async function loadBaseModelFiles(directory: string): Promise<LoadedBaseModel> {
   if (!isAbsolute(directory)) throw fail('BASE_MODEL_DIRECTORY_INVALID', { directory, reason: 'the path is not absolute' });
-  const path = resolve(directory);
+  const path = await realpath(directory).catch((cause: unknown) => {
+    throw fail('BASE_MODEL_DIRECTORY_INVALID', { directory, reason: describeFileError(cause) }, cause);
+  });
   const rawConfig = await readConfig(path);
   const config = parseConfig(rawConfig);
   const weights = await readModelWeights(path);

@@ -1,6 +1,6 @@
 // Finds a model's safetensors, single or sharded as save_pretrained writes them, and where each tensor lies. Names never lead out of the directory.
-import { open, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, open, readdir, realpath } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import { type TensorIndex, type TensorLocation } from '#kernels/models/tensor-index.js';
 import { MODEL_LIMITS, readSafetensorsFileHeader, type SafetensorsHeader, type SafetensorsTensor } from '#src/safetensors/read-header.js';
 import { fail } from './base-models.errors.js';
@@ -20,14 +20,19 @@ export interface WeightFile {
   /** Plain name within the directory. */
   readonly file: string;
   readonly sizeBytes: number;
-  /** Last change of content or place, in milliseconds since 1970; unlike the time of modification it cannot be set by hand. */
+  /** Last change of content or place, of the file or of the link to it, in ms since 1970; unlike the time of modification it cannot be set by hand. */
   readonly changedMs: number;
 }
 
 export interface ModelWeights {
   /** In the order of their names. */
   readonly files: readonly WeightFile[];
-  /** Tensors of the types that programs read. */
+  /**
+   * Absolute, free of links, above all weight files. ONNX Runtime refuses external data that a link leads out of its folder, which is how the
+   * cache of the Hugging Face Hub is made; so programs are given the places where the bytes truly are.
+   */
+  readonly weightsDirectory: string;
+  /** Tensors of the types that programs read; their files are relative to `weightsDirectory`. */
   readonly tensors: TensorIndex;
   /** Every tensor that programs cannot read, with its type. */
   readonly otherDTypes: ReadonlyMap<string, string>;
@@ -91,35 +96,56 @@ async function collectWeights(
   names: readonly string[],
   accepts: (tensor: string, file: string) => boolean,
 ): Promise<ModelWeights> {
+  const realPaths = await Promise.all(names.map((file) => resolveLinks(directory, file)));
+  const weightsDirectory = commonDirectory(realPaths);
   const files: WeightFile[] = [];
   const tensors = new Map<string, TensorLocation>();
   const otherDTypes = new Map<string, string>();
   let parameterCount = 0;
   let weightBytes = 0;
-  for (const file of names) {
+  for (const [i, file] of names.entries()) {
     const { header, found } = await readHeader(directory, file);
     files.push(found);
+    const place = relative(weightsDirectory, realPaths[i] ?? '')
+      .split(sep)
+      .join('/');
     for (const [name, tensor] of header.tensors) {
       if (!accepts(name, file)) continue;
       parameterCount += tensor.shape.reduce((product, size) => product * size, 1);
       weightBytes += tensor.length;
-      const location = locate(file, tensor);
+      const location = locate(place, tensor);
       if (location === undefined) otherDTypes.set(name, tensor.dtype);
       else tensors.set(name, location);
     }
   }
-  return { files, tensors, otherDTypes, parameterCount, weightBytes };
+  return { files, weightsDirectory, tensors, otherDTypes, parameterCount, weightBytes };
+}
+
+async function resolveLinks(directory: string, file: string): Promise<string> {
+  try {
+    return await realpath(join(directory, file));
+  } catch (cause) {
+    throw unreadable(directory, file, cause);
+  }
+}
+
+/** The deepest directory above all paths. */
+function commonDirectory(paths: readonly string[]): string {
+  const [first = [], ...others] = paths.map((path) => dirname(path).split(sep));
+  const depth = first.findIndex((segment, i) => others.some((other) => other[i] !== segment));
+  return (depth < 0 ? first : first.slice(0, depth)).join(sep) || sep;
 }
 
 async function readHeader(directory: string, file: string): Promise<{ header: SafetensorsHeader; found: WeightFile }> {
   const handle = await open(join(directory, file), 'r').catch((cause: unknown) => {
-    throw fail('BASE_MODEL_DIRECTORY_INVALID', { directory, reason: `${file}: ${describeFileError(cause)}` }, cause);
+    throw unreadable(directory, file, cause);
   });
   try {
     const stats = await handle.stat();
     if (!stats.isFile()) throw fail('BASE_MODEL_DIRECTORY_INVALID', { directory, reason: `${file} is not a file` });
     const header = await readSafetensorsFileHeader(handle, MODEL_LIMITS, file);
-    return { header, found: { file, sizeBytes: stats.size, changedMs: stats.ctimeMs } };
+    const link = await lstat(join(directory, file));
+    return { header, found: { file, sizeBytes: stats.size, changedMs: Math.max(stats.ctimeMs, link.ctimeMs) } };
   } finally {
     await handle.close();
   }
@@ -128,6 +154,10 @@ async function readHeader(directory: string, file: string): Promise<{ header: Sa
 function locate(file: string, { dtype, shape, offset, length }: SafetensorsTensor): TensorLocation | undefined {
   const known = DTYPES.find((candidate) => candidate === dtype);
   return known && { file, dtype: known, shape, offset, length };
+}
+
+function unreadable(directory: string, file: string, cause: unknown): Error {
+  return fail('BASE_MODEL_DIRECTORY_INVALID', { directory, reason: `${file}: ${describeFileError(cause)}` }, cause);
 }
 
 function describeOtherWeights(names: ReadonlySet<string>): string {

@@ -9,6 +9,7 @@ import { type Digest } from '#src/ids/ids.js';
 import { digestOfAdapter } from '#src/peft/adapter-digest.js';
 import { type PlannedModule, type PlannedTensor } from '#src/peft/plan-adapter.js';
 import { readModule } from '#src/peft/read-adapter.js';
+import { type AdapterSource } from '#src/runtime/sources.js';
 import { ADAPTER_LIMITS, readSafetensorsHeader, type SafetensorsTensor } from '#src/safetensors/read-header.js';
 import { isFloatDType } from '#src/safetensors/to-float32.js';
 import { adapterFileKey, examplesKey, fileKey } from '#src/storage/keys.js';
@@ -41,7 +42,7 @@ interface ManifestModule extends LinearModule {
 export type NewKeys = readonly string[];
 
 @Injectable()
-export class AdapterStore {
+export class AdapterStore implements AdapterSource {
   constructor(@Inject(OBJECT_STORE) private readonly objects: ObjectStore) {}
 
   /** Stores what the runtime needs. Returns the keys of objects that were not there, for {@link discard}. */

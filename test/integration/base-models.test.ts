@@ -1,7 +1,19 @@
 // Base models through the real routes: registered by the digest of their weights, idempotent, checked again when opened.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
@@ -22,7 +34,7 @@ describeOnHomes('base models', (home) => {
   let hub: Hub;
   let root: string;
   before(async () => {
-    root = mkdtempSync(join(tmpdir(), 'braid-base-models-'));
+    root = realpathSync(mkdtempSync(join(tmpdir(), 'braid-base-models-')));
     hub = await createHub(home.configuration);
   });
   after(async () => {
@@ -125,6 +137,28 @@ describeOnHomes('base models', (home) => {
     renameSync(`${file}.copy`, file);
     utimesSync(file, new Date(), new Date());
     assert.equal((await open(view)).directory, directory);
+  });
+
+  it('are not changed by bending a link', async () => {
+    const [first, second] = [join(root, 'link-a'), join(root, 'link-b')];
+    writeTinyModel(first, { seed: 8 });
+    writeTinyModel(second, { seed: 9 });
+    const [current, linked] = [join(root, 'current'), join(root, 'linked')];
+    symlinkSync(first, current);
+    const { body: view } = await add(current, 'tiny/model-8');
+    unlinkSync(current);
+    symlinkSync(second, current);
+    assert.equal((await open(view)).directory, first);
+
+    writeTinyModel(linked, { seed: 10 });
+    const weights = join(linked, 'model.safetensors');
+    renameSync(weights, join(root, 'blob'));
+    symlinkSync(join(root, 'blob'), weights);
+    const { body: linkedView } = await add(linked, 'tiny/model-10');
+    assert.equal((await open(linkedView)).directory, root);
+    unlinkSync(weights);
+    symlinkSync(join(second, 'model.safetensors'), weights);
+    await assert.rejects(open(linkedView), { code: 'BASE_MODEL_CHANGED' });
   });
 
   it('do not open when their files have changed or gone', async () => {

@@ -1,6 +1,6 @@
 // Publishing through the real route, on real parts: database, object store, and the engine on a tiny Llama.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
@@ -169,6 +169,19 @@ describeOnHomes('publishing', (home) => {
     assert.ok(rest.body.items.some(({ name }) => name === 'many/a2') && rest.body.next === null);
     assert.equal((await get('repositories?limit=0')).body.error.code, 'INVALID_REQUEST');
     assert.equal((await get('repositories?base=no/base')).body.error.code, 'UNKNOWN_BASE_MODEL');
+  });
+
+  it('works on a base made of links, as the cache of the Hugging Face Hub is', async () => {
+    const [blobs, snapshot] = [join(root, 'cache', 'blobs'), join(root, 'cache', 'snapshots', 'main')];
+    writeTinyModel(blobs, { seed: 9 });
+    mkdirSync(snapshot, { recursive: true });
+    for (const file of readdirSync(blobs)) symlinkSync(join('..', '..', 'blobs', file), join(snapshot, file));
+    const { baseModel } = await hub.app
+      .get(BaseModelsService, { strict: false })
+      .add({ directory: snapshot, name: parseRepoName('tiny/linked') });
+    assert.equal(baseModel.directory, snapshot);
+    const { status, body } = await publish({ name: 'me/linked', base: 'tiny/linked' }, filesOf({ seed: 10 }));
+    assert.equal(status, 201, JSON.stringify(body));
   });
 
   it('notices stored bytes that are damaged', async () => {

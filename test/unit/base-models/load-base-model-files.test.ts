@@ -1,7 +1,18 @@
 // Model directories that are right, and every way in which one may not be: the answer names the file, the field or the tensor.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -15,7 +26,7 @@ import { createTinyTensors, writeTinyModel, type TinyModelOptions } from '#test/
 const SHARDS = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
 let root: string;
 let count = 0;
-before(() => (root = mkdtempSync(join(tmpdir(), 'braid-base-'))));
+before(() => (root = realpathSync(mkdtempSync(join(tmpdir(), 'braid-base-')))));
 after(() => rmSync(root, { recursive: true }));
 
 function createModel(options: TinyModelOptions = {}): string {
@@ -71,12 +82,36 @@ describe('a model directory', () => {
     assert.deepEqual(new Set([...loaded.tensors.values()].map(({ file }) => file)), new Set(SHARDS));
   });
 
-  it('may be made of links, as the cache of the Hugging Face Hub is', async () => {
-    const blobs = createModel();
-    const directory = join(root, 'links');
-    mkdirSync(directory);
-    for (const file of ['config.json', 'model.safetensors']) symlinkSync(join(blobs, file), join(directory, file));
-    assert.equal((await loadBaseModelFiles(directory)).config.layers, 2);
+  it('may be made of links, as the cache of the Hugging Face Hub is: programs get the places of the bytes', async () => {
+    const model = createModel({ shards: SHARDS });
+    const cache = join(root, 'cache');
+    mkdirSync(join(cache, 'blobs', 'deeper'), { recursive: true });
+    mkdirSync(join(cache, 'snapshots', 'main'), { recursive: true });
+    const [first = '', second = ''] = SHARDS;
+    for (const [file, blob] of [
+      ['config.json', 'c'],
+      ['model.safetensors.index.json', 'i'],
+      [first, 'a1'],
+      [second, 'deeper/b2'],
+    ] as const) {
+      renameSync(join(model, file), join(cache, 'blobs', blob));
+      symlinkSync(join('..', '..', 'blobs', blob), join(cache, 'snapshots', 'main', file));
+    }
+    const loaded = await loadBaseModelFiles(join(cache, 'snapshots', 'main'));
+    assert.equal(loaded.directory, join(cache, 'snapshots', 'main'));
+    assert.equal(loaded.weightsDirectory, realpathSync(join(cache, 'blobs')));
+    assert.deepEqual(new Set([...loaded.tensors.values()].map(({ file }) => file)), new Set(['a1', 'deeper/b2']));
+    assert.deepEqual(
+      loaded.files.map(({ file }) => file),
+      SHARDS,
+    );
+  });
+
+  it('is refused when a link leads nowhere', async () => {
+    const directory = createModel();
+    unlinkSync(join(directory, 'model.safetensors'));
+    symlinkSync('gone', join(directory, 'model.safetensors'));
+    await refused(directory, 'BASE_MODEL_DIRECTORY_INVALID', /model\.safetensors: it does not exist/);
   });
 
   it('may hold tensors that programs do not read', async () => {
@@ -90,7 +125,7 @@ describe('a model directory', () => {
 describe('a directory that is no model', () => {
   it('is refused: a relative path, none, a file', async () => {
     await refused('models/tiny', 'BASE_MODEL_DIRECTORY_INVALID', /not absolute/);
-    await refused(join(root, 'nothing'), 'BASE_MODEL_CONFIG_INVALID', /does not exist/);
+    await refused(join(root, 'nothing'), 'BASE_MODEL_DIRECTORY_INVALID', /does not exist/);
     const directory = createModel();
     await refused(join(directory, 'config.json'), 'BASE_MODEL_CONFIG_INVALID', /not a directory/);
   });
