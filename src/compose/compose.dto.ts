@@ -53,7 +53,13 @@ export class ComposeRequest {
   @Matches(/^[^\0]*$/, { message: '$property must not contain a NUL character' })
   readonly query?: string;
 
-  @ApiPropertyOptional({ minimum: 1, maximum: MOST_CANDIDATES, default: DEFAULT_TOP, description: 'How many adapters the query may give.' })
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: MOST_CANDIDATES,
+    default: DEFAULT_TOP,
+    description: 'How many adapters the query may give.',
+  })
   @IsOptional()
   @IsInt()
   @Min(1)
@@ -61,6 +67,7 @@ export class ComposeRequest {
   readonly top?: number;
 
   @ApiPropertyOptional({
+    type: 'integer',
     minimum: 3,
     maximum: LARGEST_BUDGET,
     default: DEFAULT_BUDGET,
@@ -72,7 +79,12 @@ export class ComposeRequest {
   @Max(LARGEST_BUDGET)
   readonly budget?: number;
 
-  @ApiPropertyOptional({ minimum: 0, default: DEFAULT_SEED, description: 'The same request with the same seed gives the same weights.' })
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 0,
+    default: DEFAULT_SEED,
+    description: 'The same request with the same seed gives the same weights.',
+  })
   @IsOptional()
   @IsInt()
   @Min(0)

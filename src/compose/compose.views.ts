@@ -64,11 +64,11 @@ export class CompositionJobView {
   readonly status: JobStatus;
   @ApiProperty({ type: [String], description: 'The adapter versions that may get a weight, as ns/name@version.' })
   readonly candidates: readonly string[];
-  @ApiProperty({ description: 'Number of examples.' })
+  @ApiProperty({ type: 'integer', description: 'Number of examples.' })
   readonly examples: number;
-  @ApiProperty()
+  @ApiProperty({ type: 'integer' })
   readonly budget: number;
-  @ApiProperty()
+  @ApiProperty({ type: 'integer' })
   readonly seed: number;
   @ApiProperty()
   readonly optimizer: string;
