@@ -6,8 +6,8 @@ MODEL is a Hugging Face directory, ADAPTERS a folder of PEFT adapters. Reads one
 each with one JSON line, so that Braid and its peer can be measured in turn:
 
     eval    one evaluation as LoraHub does it: the weighted sum of the adapters' state dicts, loaded into one PEFT model
-            (`set_peft_model_state_dict`), then the loss of 5 rows x 64 tokens           -> {"ms": ...}
-    decode  8 rows, each with an adapter of its own (`adapter_names`), 128 tokens of prompt, 32 new tokens
+            (`set_peft_model_state_dict`), then the loss of the last 16 of 64 tokens in 5 rows         -> {"ms": ...}
+    decode  8 rows, each with an adapter of its own (`adapter_names`), 128 tokens of prompt, 64 new tokens
                                                                                            -> {"tokens_per_s": ...}
 """
 import json
@@ -20,8 +20,8 @@ from peft import PeftModel, set_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-ROWS, LENGTH = 5, 64
-DECODE_ROWS, PROMPT, NEW = 8, 128, 32
+ROWS, LENGTH, ANSWER = 5, 64, 16
+DECODE_ROWS, PROMPT, NEW = 8, 128, 64
 
 
 def token_ids(rows, length, vocabulary):
@@ -37,12 +37,14 @@ class Evaluator:
         self.model = PeftModel.from_pretrained(model, first).eval()
         self.states = [load_file(adapter / "adapter_model.safetensors") for adapter in adapters]
         self.ids = token_ids(ROWS, LENGTH, model.config.vocab_size)
+        self.labels = self.ids.clone()
+        self.labels[:, : LENGTH - ANSWER] = -100
 
     def run(self, weights):
         start = time.perf_counter()
         mixed = {key: sum(w * state[key].float() for w, state in zip(weights, self.states)) for key in self.states[0]}
         set_peft_model_state_dict(self.model, mixed)
-        loss = self.model(input_ids=self.ids, labels=self.ids).loss.item()
+        loss = self.model(input_ids=self.ids, labels=self.labels).loss.item()
         return {"ms": (time.perf_counter() - start) * 1000, "loss": loss}
 
 

@@ -1,0 +1,17 @@
+// Medians and spreads of a handful of samples.
+
+export type Samples = readonly number[];
+
+export function median(samples: Samples): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
+}
+
+/** `median (minimum–maximum) unit`, or nothing where nothing was measured. */
+export function spread(samples: Samples, unit: string): string {
+  if (samples.length === 0) return '';
+  const show = (value: number): string => value.toFixed(0);
+  return `${show(median(samples))} ${unit} (${show(Math.min(...samples))}–${show(Math.max(...samples))})`;
+}
