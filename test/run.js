@@ -37,7 +37,9 @@ if (files.length === 0) {
 }
 const serverHalf = process.env.BRAID_TEST_DATABASE_URL && process.env.BRAID_TEST_S3_ENDPOINT;
 if (!serverHalf && suites.includes('integration')) {
-  console.error('The server half (PostgreSQL and S3) is not run: set BRAID_TEST_DATABASE_URL and BRAID_TEST_S3_ENDPOINT, or start both with .ci/services.sh.');
+  console.error(
+    'The server half (PostgreSQL and S3) is not run: set BRAID_TEST_DATABASE_URL and BRAID_TEST_S3_ENDPOINT, or start both with .ci/services.sh.',
+  );
 }
 // Two files at a time: each integration test opens its own engine, which uses every core on its own.
 runOrExit(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=2', '--test-reporter=spec', ...files]);
