@@ -75,13 +75,7 @@ function collectFactors(
   const collected = new Map<string, Factors>();
   for (const [name, tensor] of tensors) {
     const [, path, factor] = FACTOR_NAME.exec(name) ?? [];
-    if (path === undefined) {
-      throw fail('ADAPTER_TENSOR_UNKNOWN', {
-        file,
-        tensor: shown(name),
-        reason: 'names of factors are base_model.model.MODULE.lora_A.weight and .lora_B.weight',
-      });
-    }
+    if (path === undefined) throw fail('ADAPTER_TENSOR_UNKNOWN', { file, tensor: shown(name), reason: reasonAgainst(name) });
     if (!paths.has(path)) throw fail('ADAPTER_TENSOR_UNKNOWN', { file, tensor: shown(name), reason: describeMissingModule(path, modules) });
     const { dtype } = tensor;
     if (!isFloatDType(dtype)) {
@@ -117,6 +111,13 @@ function assertComplete(factors: ReadonlyMap<string, Factors>, targets: readonly
 function assertShape(tensor: PlannedTensor, needed: readonly number[], file: string): void {
   if (tensor.shape.length === needed.length && tensor.shape.every((size, axis) => size === needed[axis])) return;
   throw fail('ADAPTER_SHAPE_MISMATCH', { file, tensor: shown(tensor.name), found: tensor.shape.join(', '), needed: needed.join(', ') });
+}
+
+function reasonAgainst(name: string): string {
+  if (/\.(?:base_layer\.|lora_embedding_[AB]$)/.test(name)) return 'embeddings and the output layer cannot be adapted here';
+  if (/\.lora_magnitude_vector/.test(name)) return 'it belongs to DoRA';
+  if (name.endsWith('.bias')) return 'biases cannot be adapted here';
+  return 'names of factors are base_model.model.MODULE.lora_A.weight and .lora_B.weight';
 }
 
 function describeMissingModule(path: string, modules: readonly LinearModule[]): string {

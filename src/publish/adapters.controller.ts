@@ -9,6 +9,7 @@ import { MultipartGuard } from './multipart.guard.js';
 import { GetAdapterQuery, PublishAdapterRequest } from './publish.dto.js';
 import { PublishService } from './publish.service.js';
 import { AdapterView, createAdapterView, PublishedAdapterView } from './publish.views.js';
+import { UploadInterruptionInterceptor } from './upload-interruption.interceptor.js';
 import { ALLOWED_FILES, removeUploads, type UploadedFile } from './upload-storage.js';
 
 @ApiTags('adapters')
@@ -21,7 +22,7 @@ export class AdaptersController {
 
   @Post()
   @UseGuards(MultipartGuard)
-  @UseInterceptors(AnyFilesInterceptor())
+  @UseInterceptors(UploadInterruptionInterceptor, AnyFilesInterceptor())
   @ApiOperation({
     summary: 'Publish an adapter',
     description: `Send the folder that PEFT's save_pretrained writes, as parts with the files' own names: ${ALLOWED_FILES}. It is checked against the base model, stored, verified on the model, and then visible; it never changes afterwards.`,

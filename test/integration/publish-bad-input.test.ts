@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import { listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
 import { BaseModelsService } from '#src/base-models/base-models.service.js';
 import { digestOf, parseRepoName } from '#src/ids/ids.js';
@@ -192,7 +193,8 @@ describeOnHomes('uploads that are refused', (home) => {
     }
   });
 
-  it('uploads that break off', async () => {
+  it('uploads that break off', async (context) => {
+    const complaints = context.mock.method(Logger.prototype, 'error');
     const { port } = new URL(hub.url);
     for (const cut of [150, 400, 2000]) {
       const { weights } = createTinyAdapter();
@@ -209,6 +211,7 @@ describeOnHomes('uploads that are refused', (home) => {
     const deadline = Date.now() + 5_000;
     while (readdirSync(uploads).length > 0 && Date.now() < deadline) await sleep(20);
     assert.deepEqual(readdirSync(uploads), []);
+    assert.equal(complaints.mock.callCount(), 0, 'a client that leaves is no fault of the hub');
   });
 
   it('PEFT adapters of other kinds', { skip: findSharedPath('golden') === undefined && 'needs ../shared' }, async () => {
