@@ -17,9 +17,17 @@ const MAX_POSITIONS = 512;
 // Keys and values of all running rows, beside the weights.
 const CACHE_BYTES = 2 ** 30;
 
+// 256 MiB of attention weights: heads × tokens fed × row length. A long prompt in one run would take gigabytes.
+const MAX_ATTENTION = 64 * 2 ** 20;
+// Below this a run's fixed costs, the copy of the row's cache above all, outweigh its work.
+const MIN_CHUNK_TOKENS = 64;
+
 export function createLimits(config: LlamaConfig, provider: Provider, maxBatchRows: number, pageRank: number): EngineLimits {
+  const chunkTokens = (length: number): number =>
+    Math.min(RUN_TOKENS[provider], Math.max(MIN_CHUNK_TOKENS, Math.floor(MAX_ATTENTION / (config.heads * length))));
   return {
     maxBatchRows,
+    chunkTokens,
     prefillTokens: RUN_TOKENS[provider],
     cacheBytes: CACHE_BYTES,
     cacheBytesPerToken: config.layers * 2 * config.kvHeads * config.headDim * Float32Array.BYTES_PER_ELEMENT,
@@ -30,6 +38,7 @@ export function createLimits(config: LlamaConfig, provider: Provider, maxBatchRo
     slotCosts: CPU_SLOT_COSTS,
     score: {
       paddedTokens: RUN_TOKENS[provider],
+      chunkTokens,
       positions: Math.max(1, Math.min(MAX_POSITIONS, Math.floor(MAX_LOGITS / config.vocabularySize))),
       closeAtTokens: RUN_TOKENS[provider] / 2,
     },

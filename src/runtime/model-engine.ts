@@ -93,7 +93,7 @@ export class ModelEngine implements Engine {
         await this.link.start();
         return this.link.request('run', call);
       },
-      () => void this.link.request('forget', {}).catch(() => undefined),
+      (keys) => void this.link.request('forget', keys).catch(() => undefined),
     );
   }
 
@@ -124,7 +124,7 @@ export class ModelEngine implements Engine {
         const placed = checked.map(({ mixture }) => place(mixture));
         return {
           batches,
-          createCall: (batch) => this.createScoreCall(batch, checked, placed, options),
+          createCall: (batch, key) => this.createScoreCall(batch, key, checked, placed, options),
           deliver: (batch, result) => fillScores(results, batch, checked, result, wanted),
           finish: () => {
             ticket.close();
@@ -259,14 +259,15 @@ export class ModelEngine implements Engine {
 
   private createScoreCall(
     batch: readonly ScorePiece[],
+    key: number,
     rows: readonly ScoreRow[],
     placed: readonly PlacedAdapter[][],
     options: ScoreOptions,
   ): ReturnType<typeof createScoreCall> {
     const application = options.application ?? 'factored';
     const adapters = batch.map(({ row }) => placed[row] ?? []);
-    const tokensPerRow = batch.reduce((most, { to }) => Math.max(most, to - 1), 0);
-    return createScoreCall(batch, (row) => rows[row]?.ids ?? [], {
+    const tokensPerRow = batch.reduce((most, { start, end }) => Math.max(most, end - start), 0);
+    return createScoreCall(batch, (row) => rows[row]?.ids ?? [], key, {
       application,
       topLogprobs: options.topLogprobs ?? 0,
       // Merged, the whole batch has one mixture.
@@ -289,11 +290,11 @@ function fillScores(
   wanted: number,
 ): void {
   let place = 0;
-  for (const { row, from, to } of batch) {
+  for (const { row, from, end } of batch) {
     const target = results[row];
     const start = rows[row]?.from ?? 0;
     if (target === undefined) continue;
-    for (let at = from; at < to; at++, place++) {
+    for (let at = from; at <= end; at++, place++) {
       const logprob = result.logprobs[place] ?? Number.NaN;
       if (!Number.isFinite(logprob)) throw fail('NOT_FINITE');
       target.logprobs[at - start] = logprob;

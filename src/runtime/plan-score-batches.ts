@@ -1,12 +1,14 @@
-// Cuts the rows of a score call into runs of the model: alike rows together, bounded in tokens and in logits.
+// Cuts the rows of a score call into runs of the model: alike rows together, bounded in tokens, in logits and in attention.
 
 export interface ScoreBatchLimits {
-  /** Largest rows × longest row of a run. A single longer row still runs, alone. */
+  /** Largest rows × longest row of a run. */
   readonly paddedTokens: number;
   /** Largest number of scored tokens of a run: each costs a row of logits. */
   readonly positions: number;
   /** A batch this full is closed where the mixture changes, so that rows share their pages. */
   readonly closeAtTokens: number;
+  /** Tokens that one run may feed of a row of this length. */
+  readonly chunkTokens: (length: number) => number;
 }
 
 /** A row to score: tokens `from`…`length − 1` given what precedes them. */
@@ -17,35 +19,45 @@ export interface ScoreSpan {
   readonly adaptersKey: string;
 }
 
-/** Scores tokens `from`…`to − 1` of row `row`; `to − 1` tokens are fed. */
+/** Feeds tokens `start`…`end − 1` of a row after what its earlier pieces fed, and scores tokens `from`…`end`; none when `from` > `end`. */
 export interface ScorePiece {
   readonly row: number;
+  readonly start: number;
+  readonly end: number;
   readonly from: number;
-  readonly to: number;
+  /** False when the row's next piece goes on from here. */
+  readonly isLast: boolean;
+}
+
+/** Tokens that a piece scores. */
+export function countScored({ from, end }: ScorePiece): number {
+  return Math.max(0, end + 1 - from);
 }
 
 /**
- * Every token of every row in exactly one piece, pieces in batches. A row with more scored tokens than a run may hold is cut into several
- * pieces; each is fed from the row's start, so a piece costs its end, not its size.
+ * Every token of every row in exactly one piece, pieces in batches to be run in order. A row too long for one run is fed in several, each a
+ * batch of its own, over its own cache: the cost stays that of one pass, and the memory that of one piece.
  */
 export function planScoreBatches(rows: readonly ScoreSpan[], limits: ScoreBatchLimits): ScorePiece[][] {
-  const pieces = rows.flatMap(({ length, from, adaptersKey }, row) => {
-    const cut: (ScorePiece & { readonly adaptersKey: string })[] = [];
-    for (let start = from; start < length; start += limits.positions) {
-      cut.push({ row, from: start, to: Math.min(length, start + limits.positions), adaptersKey });
-    }
-    return cut;
-  });
-  pieces.sort((a, b) => (a.adaptersKey === b.adaptersKey ? b.to - a.to || a.row - b.row : a.adaptersKey < b.adaptersKey ? -1 : 1));
+  const chains: ScorePiece[][] = [];
+  const whole: (ScorePiece & { readonly adaptersKey: string })[] = [];
+  for (const [row, { length, from, adaptersKey }] of rows.entries()) {
+    if (from >= length) continue;
+    const pieces = cutRow(row, length, from, limits);
+    const [first] = pieces;
+    if (pieces.length === 1 && first !== undefined) whole.push({ ...first, adaptersKey });
+    else chains.push(...pieces.map((piece) => [piece]));
+  }
+  whole.sort((a, b) => (a.adaptersKey === b.adaptersKey ? b.end - a.end || a.row - b.row : a.adaptersKey < b.adaptersKey ? -1 : 1));
 
   const batches: ScorePiece[][] = [];
   let batch: ScorePiece[] = [];
   let columns = 0;
   let positions = 0;
   let lastKey: string | undefined;
-  for (const { adaptersKey, ...piece } of pieces) {
-    const widened = Math.max(columns, piece.to - 1);
-    const isTooLarge = (batch.length + 1) * widened > limits.paddedTokens || positions + piece.to - piece.from > limits.positions;
+  for (const { adaptersKey, ...piece } of whole) {
+    const widened = Math.max(columns, piece.end);
+    const isTooLarge = (batch.length + 1) * widened > limits.paddedTokens || positions + countScored(piece) > limits.positions;
     const isFullEnough = adaptersKey !== lastKey && batch.length * columns >= limits.closeAtTokens;
     if (batch.length > 0 && (isTooLarge || isFullEnough)) {
       batches.push(batch);
@@ -54,10 +66,23 @@ export function planScoreBatches(rows: readonly ScoreSpan[], limits: ScoreBatchL
       positions = 0;
     }
     batch.push(piece);
-    columns = Math.max(columns, piece.to - 1);
-    positions += piece.to - piece.from;
+    columns = Math.max(columns, piece.end);
+    positions += countScored(piece);
     lastKey = adaptersKey;
   }
   if (batch.length > 0) batches.push(batch);
-  return batches;
+  return [...batches, ...chains];
+}
+
+function cutRow(row: number, length: number, from: number, limits: ScoreBatchLimits): ScorePiece[] {
+  const pieces: ScorePiece[] = [];
+  // The last token is scored, never fed.
+  const fed = length - 1;
+  for (let start = 0; start < fed; ) {
+    const first = Math.max(from, start + 1);
+    const end = Math.min(fed, start + limits.chunkTokens(length), first + limits.positions - 1);
+    pieces.push({ row, start, end, from: first, isLast: end === fed });
+    start = end;
+  }
+  return pieces;
 }

@@ -2,7 +2,7 @@
 import type { GeneratedToken, Sampling, TopLogprobs } from './engine.js';
 import type { ScorePiece } from './plan-score-batches.js';
 import { uniformAt } from './uniforms.js';
-import type { ClassSlots, RunCall, RunResult } from './worker/protocol.js';
+import type { CachePlan, ClassSlots, RunCall, RunResult } from './worker/protocol.js';
 
 /** A row that generates, as a run sees it. */
 export interface GeneratingRow {
@@ -27,61 +27,81 @@ function padRows(rows: readonly (readonly number[])[]): Shape {
   return { rows: rows.length, columns, ids, lengths: Int32Array.from(rows, ({ length }) => length) };
 }
 
-/** A forced step over the pieces' rows: logits at the position before each scored token. */
+const NO_CACHE: CachePlan = { keys: [], isContinued: false, isKept: false };
+
+/**
+ * A forced step over the pieces: logits at the position before each scored token.
+ * @param key under which the cache of a row lies that is fed in several pieces
+ */
 export function createScoreCall(
   pieces: readonly ScorePiece[],
   idsOf: (row: number) => readonly number[],
+  key: number,
   options: Pick<RunCall, 'application' | 'topLogprobs' | 'lora'>,
 ): RunCall {
-  const shape = padRows(pieces.map(({ row, to }) => idsOf(row).slice(0, to - 1)));
+  const shape = padRows(pieces.map(({ row, start, end }) => idsOf(row).slice(start, end)));
   const positions: bigint[] = [];
   const targets: bigint[] = [];
-  for (const [batchRow, { row, from, to }] of pieces.entries()) {
-    const ids = idsOf(row);
-    for (let at = from; at < to; at++) {
-      positions.push(BigInt(batchRow), BigInt(at - 1));
-      targets.push(BigInt(ids[at] ?? 0));
-    }
-  }
+  const force = (batchRow: number, { row, start }: ScorePiece, at: number): void => {
+    positions.push(BigInt(batchRow), BigInt(at - 1 - start));
+    targets.push(BigInt(idsOf(row)[at] ?? 0));
+  };
+  for (const [batchRow, piece] of pieces.entries()) for (let at = piece.from; at <= piece.end; at++) force(batchRow, piece, at);
+  // A piece that only fills the cache still computes one row of logits: the program is not made for none.
+  const [first] = pieces;
+  if (targets.length === 0 && first !== undefined) force(0, first, first.end);
+  const isChained = pieces.some(({ start, isLast }) => start > 0 || !isLast);
   return {
     ...options,
     ...shape,
-    pastLengths: new Int32Array(shape.rows),
+    pastLengths: Int32Array.from(pieces, ({ start }) => start),
     positions: BigInt64Array.from(positions),
     targets: BigInt64Array.from(targets),
-    steps: 1,
-    stopTokens: new BigInt64Array(shape.rows).fill(-1n),
-    temperature: new Float32Array(shape.rows),
-    topK: new Int32Array(shape.rows),
-    topP: new Float32Array(shape.rows).fill(1),
-    uniforms: new Float32Array(shape.rows),
-    cache: { kind: 'discard' },
+    ...createQuietChoice(shape.rows),
+    cache: isChained && first !== undefined ? { keys: [key], isContinued: first.start > 0, isKept: !first.isLast } : NO_CACHE,
   };
 }
 
-/** The rows' prompts and `steps` tokens for each; the caches are kept unless no row can need them again. */
-export function createPrefillCall(rows: readonly GeneratingRow[], steps: number, keepCache: boolean, lora: readonly ClassSlots[]): RunCall {
-  const shape = padRows(rows.map(({ promptIds }) => promptIds));
+/** Feeds tokens `start`…`end − 1` of one row's prompt into its cache, when more of the prompt follows. */
+export function createFillCall(row: GeneratingRow, start: number, end: number, lora: readonly ClassSlots[]): RunCall {
+  const ids = (): readonly number[] => row.promptIds;
+  return createScoreCall([{ row: 0, start, end, from: end + 1, isLast: false }], ids, row.key, { application: 'factored', topLogprobs: 0, lora });
+}
+
+/**
+ * The rows' prompts and `steps` tokens for each.
+ * @param options.start prompt tokens that the (single) row's cache holds already
+ * @param options.isKept false when no row can need its cache again
+ */
+export function createPrefillCall(
+  rows: readonly GeneratingRow[],
+  options: { readonly start: number; readonly steps: number; readonly isKept: boolean; readonly lora: readonly ClassSlots[] },
+): RunCall {
+  const { start, steps, isKept, lora } = options;
+  const shape = padRows(rows.map(({ promptIds }) => promptIds.slice(start)));
   return {
     application: 'factored',
     ...shape,
-    pastLengths: new Int32Array(rows.length),
+    pastLengths: new Int32Array(rows.length).fill(start),
     ...createChoice(rows, shape.lengths, steps),
     lora,
-    cache: keepCache ? { kind: 'begin', keys: rows.map(({ key }) => key) } : { kind: 'discard' },
+    cache: start > 0 || isKept ? { keys: rows.map(({ key }) => key), isContinued: start > 0, isKept } : NO_CACHE,
   };
 }
 
 /** `steps` further tokens for each row. */
-export function createDecodeCall(rows: readonly GeneratingRow[], steps: number, lora: readonly ClassSlots[]): RunCall {
+export function createDecodeCall(
+  rows: readonly GeneratingRow[],
+  options: { readonly steps: number; readonly isKept: boolean; readonly lora: readonly ClassSlots[] },
+): RunCall {
   const shape = padRows(rows.map(({ lastToken }) => [lastToken]));
   return {
     application: 'factored',
     ...shape,
     pastLengths: Int32Array.from(rows, countCached),
-    ...createChoice(rows, shape.lengths, steps),
-    lora,
-    cache: { kind: 'continue', keys: rows.map(({ key }) => key) },
+    ...createChoice(rows, shape.lengths, options.steps),
+    lora: options.lora,
+    cache: { keys: rows.map(({ key }) => key), isContinued: true, isKept: options.isKept },
   };
 }
 
@@ -90,11 +110,25 @@ export function countCached({ promptIds, emitted }: GeneratingRow): number {
   return promptIds.length + emitted - 1;
 }
 
+type Choice = Pick<RunCall, 'steps' | 'stopTokens' | 'temperature' | 'topK' | 'topP' | 'uniforms'>;
+
+/** One step in which nothing is chosen. */
+function createQuietChoice(rows: number): Choice {
+  return {
+    steps: 1,
+    stopTokens: new BigInt64Array(rows).fill(-1n),
+    temperature: new Float32Array(rows),
+    topK: new Int32Array(rows),
+    topP: new Float32Array(rows).fill(1),
+    uniforms: new Float32Array(rows),
+  };
+}
+
 function createChoice(
   rows: readonly GeneratingRow[],
   lengths: Int32Array,
   steps: number,
-): Pick<RunCall, 'positions' | 'targets' | 'steps' | 'stopTokens' | 'temperature' | 'topK' | 'topP' | 'uniforms' | 'topLogprobs'> {
+): Choice & Pick<RunCall, 'positions' | 'targets' | 'topLogprobs'> {
   const mostStops = rows.reduce((most, { stopTokens }) => Math.max(most, stopTokens.length), 1);
   const stopTokens = new BigInt64Array(rows.length * mostStops).fill(-1n);
   const uniforms = new Float32Array(steps * rows.length);

@@ -2,8 +2,8 @@
 import type { GeneratedToken, GenerateRequest } from './engine.js';
 import { planSlots, type PlacedAdapter, type SlotCosts } from './plan-slots.js';
 import type { ScorePiece } from './plan-score-batches.js';
+import { createDecodeCall, createFillCall, createPrefillCall, readTokens, type GeneratingRow } from './run-calls.js';
 import { fail } from './runtime.errors.js';
-import { createDecodeCall, createPrefillCall, readTokens, type GeneratingRow } from './run-calls.js';
 import type { RunCall, RunResult } from './worker/protocol.js';
 
 /** A request that generates, from its admission to its last token. */
@@ -16,10 +16,11 @@ export interface GenerationTask {
   fail(error: unknown): void;
 }
 
-/** A score call: batches that are independent of each other. */
+/** A score call: batches to be run in order. */
 export interface ScoreTask {
   readonly batches: readonly (readonly ScorePiece[])[];
-  createCall(batch: readonly ScorePiece[]): RunCall;
+  /** @param key of the caches that the task's runs may leave for each other */
+  createCall(batch: readonly ScorePiece[], key: number): RunCall;
   deliver(batch: readonly ScorePiece[], result: RunResult): void;
   finish(): void;
   fail(error: unknown): void;
@@ -30,6 +31,8 @@ export interface SchedulerLimits {
   readonly maxBatchRows: number;
   /** Padded tokens of one prefill. */
   readonly prefillTokens: number;
+  /** Tokens that one run may feed of a row of this length. */
+  readonly chunkTokens: (length: number) => number;
   /** Bytes of key/value cache of all running rows; a single row may exceed it. */
   readonly cacheBytes: number;
   readonly cacheBytesPerToken: number;
@@ -45,29 +48,34 @@ export interface SchedulerLimits {
 interface Row extends GeneratingRow {
   emitted: number;
   lastToken: number;
+  /** Prompt tokens that earlier runs have fed. */
+  filled: number;
   readonly task: GenerationTask;
 }
 
 interface ScoreJob {
+  readonly key: number;
   readonly task: ScoreTask;
   next: number;
 }
 
 export class Scheduler {
   private readonly waiting: Row[] = [];
-  private running: Row[] = [];
+  /** The row, if any, whose long prompt is being fed piece by piece. */
+  private readonly filling: Row[] = [];
+  private readonly running: Row[] = [];
   private readonly scoreJobs: ScoreJob[] = [];
   private nextKey = 1;
   private isPumping = false;
 
   /**
    * @param run sends a call to the worker
-   * @param forget tells the worker that no row needs its cache any more
+   * @param forget tells the worker that these rows need their caches no more
    */
   constructor(
     private readonly limits: SchedulerLimits,
     private readonly run: (call: RunCall) => Promise<RunResult>,
-    private readonly forget: () => void,
+    private readonly forget: (keys: readonly number[]) => void,
   ) {}
 
   /** Requests that have not run yet. */
@@ -75,26 +83,22 @@ export class Scheduler {
     return this.waiting.length + this.scoreJobs.filter(({ next }) => next === 0).length;
   }
 
-  private get isIdle(): boolean {
-    return this.waiting.length === 0 && this.running.length === 0 && this.scoreJobs.length === 0;
-  }
-
   generate(task: GenerationTask): void {
     const { ids, stopTokens, sampling, topLogprobs } = task.request;
-    this.waiting.push({ key: this.nextKey++, promptIds: ids, stopTokens, sampling, topLogprobs, emitted: 0, lastToken: -1, task });
+    this.waiting.push({ key: this.nextKey++, promptIds: ids, stopTokens, sampling, topLogprobs, emitted: 0, lastToken: -1, filled: 0, task });
     this.pump();
   }
 
   score(task: ScoreTask): void {
-    this.scoreJobs.push({ task, next: 0 });
+    this.scoreJobs.push({ key: this.nextKey++, task, next: 0 });
     this.pump();
   }
 
   /** Drops a task: at once when nothing runs for it, else after the run in progress. It gets no further calls. */
   cancel(task: GenerationTask | ScoreTask): void {
     remove(this.waiting, (row) => row.task === task);
-    remove(this.running, (row) => row.task === task);
-    remove(this.scoreJobs, (job) => job.task === task);
+    for (const rows of [this.filling, this.running]) this.leave(rows, (row) => row.task === task);
+    this.leave(this.scoreJobs, (job) => job.task === task);
   }
 
   private pump(): void {
@@ -109,8 +113,9 @@ export class Scheduler {
   }
 
   private async runUntilIdle(): Promise<void> {
-    while (!this.isIdle) {
+    while (this.waiting.length + this.filling.length + this.running.length + this.scoreJobs.length > 0) {
       await this.prefill();
+      await this.fill();
       await this.decode();
       await this.scoreOne();
     }
@@ -118,57 +123,83 @@ export class Scheduler {
 
   private async prefill(): Promise<void> {
     const rows = this.admit();
-    if (rows.length === 0) return;
+    if (rows.length > 0) await this.startRows(rows, 0);
+  }
+
+  /** Feeds the next piece of a long prompt; with the last one the row starts like any other. */
+  private async fill(): Promise<void> {
+    const row = this.filling[0];
+    if (row === undefined) return;
+    const start = row.filled;
+    const end = start + this.limits.chunkTokens(row.promptIds.length);
+    if (end >= row.promptIds.length) {
+      remove(this.filling, (other) => other === row);
+      await this.startRows([row], start);
+      return;
+    }
+    try {
+      await this.run(createFillCall(row, start, end, this.planAdapters([row], end - start)));
+      row.filled = end;
+    } catch (error) {
+      if (this.leave(this.filling, (other) => other === row)) row.task.fail(error);
+    }
+  }
+
+  private async startRows(rows: readonly Row[], start: number): Promise<void> {
     // Alone, new rows go straight on to their first tokens; beside running rows they only catch up.
     const steps = this.running.length === 0 ? this.chooseSteps(rows) : 1;
-    const keepCache = rows.some((row) => remaining(row) > steps);
+    const columns = Math.max(...rows.map(({ promptIds }) => promptIds.length)) - start;
     this.running.push(...rows);
-    const call = createPrefillCall(
-      rows,
-      steps,
-      keepCache,
-      this.planAdapters(rows, Math.max(...rows.map(({ promptIds }) => promptIds.length)) + steps - 1),
-    );
-    await this.runRows(rows, call);
+    const lora = this.planAdapters(rows, columns + steps - 1);
+    await this.runRows(rows, createPrefillCall(rows, { start, steps, isKept: canGoOn(rows, steps), lora }));
   }
 
   private async decode(): Promise<void> {
     const rows = [...this.running];
     if (rows.length === 0) return;
     const steps = this.chooseSteps(rows);
-    await this.runRows(rows, createDecodeCall(rows, steps, this.planAdapters(rows, steps)));
+    await this.runRows(rows, createDecodeCall(rows, { steps, isKept: canGoOn(rows, steps), lora: this.planAdapters(rows, steps) }));
   }
 
   private async scoreOne(): Promise<void> {
     const job = this.scoreJobs[0];
-    if (job === undefined) return;
+    const batch = job?.task.batches[job.next];
+    if (job === undefined || batch === undefined) return;
     const { task } = job;
-    const batch = task.batches[job.next++];
+    job.next++;
+    const isThis = (other: ScoreJob): boolean => other === job;
     try {
-      if (batch !== undefined) task.deliver(batch, await this.run(task.createCall(batch)));
+      const result = await this.run(task.createCall(batch, job.key));
+      // A task that was cancelled during the run has left already.
+      if (!remove(this.scoreJobs, isThis)) return;
+      this.scoreJobs.push(job);
+      task.deliver(batch, result);
     } catch (error) {
-      if (remove(this.scoreJobs, (other) => other === job)) task.fail(error);
+      if (this.leave(this.scoreJobs, isThis)) task.fail(error);
       return;
     }
-    if (!remove(this.scoreJobs, (other) => other === job)) return;
-    if (job.next < task.batches.length) this.scoreJobs.push(job);
-    else task.finish();
+    if (job.next === task.batches.length && this.leave(this.scoreJobs, isThis)) task.finish();
   }
 
   /** Takes waiting rows in order of arrival while they fit beside the running ones and into one prefill. */
   private admit(): Row[] {
     const admitted: Row[] = [];
+    const { maxBatchRows, prefillTokens, chunkTokens, cacheBytes, cacheBytesPerToken } = this.limits;
     let columns = 0;
-    let longest = this.running.reduce((most, row) => Math.max(most, fullLength(row)), 0);
-    const { maxBatchRows, prefillTokens, cacheBytes, cacheBytesPerToken } = this.limits;
+    let longest = [...this.running, ...this.filling].reduce((most, row) => Math.max(most, fullLength(row)), 0);
     for (let row = this.waiting[0]; row !== undefined; row = this.waiting[0]) {
-      const rows = this.running.length + admitted.length + 1;
-      columns = Math.max(columns, row.promptIds.length);
+      const rows = this.running.length + this.filling.length + admitted.length + 1;
       longest = Math.max(longest, fullLength(row));
       if (rows > maxBatchRows) break;
       if (rows > 1 && rows * longest * cacheBytesPerToken > cacheBytes) break;
-      if (admitted.length > 0 && (admitted.length + 1) * columns > prefillTokens) break;
-      admitted.push(row);
+      if (row.promptIds.length > chunkTokens(row.promptIds.length)) {
+        if (this.filling.length > 0) break;
+        this.filling.push(row);
+      } else {
+        columns = Math.max(columns, row.promptIds.length);
+        if (admitted.length > 0 && (admitted.length + 1) * columns > prefillTokens) break;
+        admitted.push(row);
+      }
       this.waiting.shift();
     }
     return admitted;
@@ -177,7 +208,7 @@ export class Scheduler {
   private chooseSteps(rows: readonly Row[]): number {
     const { maxBatchRows, streamedSteps, batchSteps, contextLength } = this.limits;
     const streamed = rows.filter(({ task }) => task.request.stream);
-    const canJoin = this.waiting.length > 0 && rows.length < maxBatchRows;
+    const canJoin = this.filling.length > 0 || (this.waiting.length > 0 && rows.length < maxBatchRows);
     const isHurried = streamed.length > 0 || canJoin || this.scoreJobs.length > 0;
     let most = isHurried ? streamedSteps : batchSteps;
     // A stream begins with single tokens, so that its reader sees it live, and then comes in small groups.
@@ -192,11 +223,8 @@ export class Scheduler {
 
   private planAdapters(rows: readonly Row[], tokensPerRow: number): RunCall['lora'] {
     const { pageRank, slotCosts } = this.limits;
-    return planSlots(
-      rows.map(({ task }) => task.adapters),
-      pageRank,
-      { ...slotCosts, tokensPerRow },
-    );
+    const adapters = rows.map(({ task }) => task.adapters);
+    return planSlots(adapters, pageRank, { ...slotCosts, tokensPerRow });
   }
 
   private async runRows(rows: readonly Row[], call: RunCall): Promise<void> {
@@ -204,24 +232,29 @@ export class Scheduler {
     try {
       result = await this.run(call);
     } catch (error) {
-      for (const row of rows) if (remove(this.running, (other) => other === row)) row.task.fail(error);
+      for (const row of rows) if (this.leave(this.running, (other) => other === row)) row.task.fail(error);
       return;
     }
     for (const [index, row] of rows.entries()) {
       const { task, stopTokens, topLogprobs } = row;
       const tokens = readTokens(result, rows.length, index, { stopTokens, topLogprobs, remaining: remaining(row) });
       const last = tokens.at(-1);
-      if (last === undefined) continue;
+      // A row that was cancelled during the run has left already.
+      if (last === undefined || !this.running.includes(row)) continue;
       row.emitted += tokens.length;
       row.lastToken = last.id;
-      // A row that was cancelled during the run has left already.
-      if (!this.running.includes(row)) continue;
       const isFinite = tokens.every(({ logprob }) => Number.isFinite(logprob));
-      if (!isFinite || last.finish !== undefined) remove(this.running, (other) => other === row);
+      if (!isFinite || last.finish !== undefined) this.leave(this.running, (other) => other === row);
       if (isFinite) task.deliver(tokens);
       else task.fail(fail('NOT_FINITE'));
     }
-    if (this.running.length === 0) this.forget();
+  }
+
+  /** Takes one item out and lets its caches go; true when it was there. */
+  private leave<Item extends { readonly key: number }>(items: Item[], matches: (item: Item) => boolean): boolean {
+    const item = remove(items, matches);
+    if (item !== undefined) this.forget([item.key]);
+    return item !== undefined;
   }
 }
 
@@ -233,10 +266,12 @@ function fullLength({ promptIds, task }: Row): number {
   return promptIds.length + task.request.maxTokens;
 }
 
-/** Removes the first match; true when there was one. */
-function remove<Item>(items: Item[], matches: (item: Item) => boolean): boolean {
+function canGoOn(rows: readonly Row[], steps: number): boolean {
+  return rows.some((row) => remaining(row) > steps);
+}
+
+/** Removes and returns the first match. */
+function remove<Item>(items: Item[], matches: (item: Item) => boolean): Item | undefined {
   const index = items.findIndex(matches);
-  if (index < 0) return false;
-  items.splice(index, 1);
-  return true;
+  return index < 0 ? undefined : items.splice(index, 1)[0];
 }

@@ -1,4 +1,4 @@
-// The key/value caches of the rows that are generating, kept in the worker between runs. Knows arrays, not ONNX Runtime.
+// The key/value caches of rows between their runs, kept in the worker. Knows arrays, not ONNX Runtime.
 
 /** One layer's keys and values: [rows, kvHeads, columns, headDim] each. */
 export interface LayerKv {
@@ -20,59 +20,60 @@ export interface KvShape {
   readonly headDim: number;
 }
 
+interface Place {
+  readonly block: KvBlock;
+  readonly row: number;
+}
+
 export class KvStore {
-  private blocks: KvBlock[] = [];
+  /** Where each row lies; a block lives as long as one of its rows is here. */
+  private readonly places = new Map<number, Place>();
 
   constructor(private readonly shape: KvShape) {}
 
   add(block: KvBlock): void {
-    this.blocks.push(block);
+    for (const [row, key] of block.keys.entries()) this.places.set(key, { block, row });
   }
 
-  clear(): void {
-    this.blocks = [];
+  forget(keys: readonly number[]): void {
+    for (const key of keys) this.places.delete(key);
   }
 
   /**
-   * Takes the named rows out as one block in this order and forgets all others; nothing is copied when they lie like that already.
-   * @param lengths valid columns of each row; the block is exactly as wide as the longest
+   * Takes the named rows out as one block in this order; nothing is copied when they already are a block.
+   * @param lengths valid columns of each row; a copied block is as wide as the longest
    * @throws Error when a row is not stored
    */
   take(keys: readonly number[], lengths: Int32Array): KvBlock {
-    const columns = lengths.reduce((most, length) => Math.max(most, length), 0);
-    const stored = this.blocks;
-    this.blocks = [];
-    const only = stored.length === 1 ? stored[0] : undefined;
-    if (
-      only !== undefined &&
-      only.columns === columns &&
-      only.keys.length === keys.length &&
-      only.keys.every((key, row) => key === keys[row])
-    )
-      return only;
-
     const sources = keys.map((key) => {
-      for (const block of stored) {
-        const row = block.keys.indexOf(key);
-        if (row >= 0) return { block, row };
-      }
-      throw new Error(`row ${key} has no stored cache`);
+      const place = this.places.get(key);
+      if (place === undefined) throw new Error(`row ${key} has no stored cache`);
+      return place;
     });
-    const { kvHeads, headDim } = this.shape;
-    const copy = (layer: number, part: 'key' | 'value'): Float32Array => {
-      const target = new Float32Array(keys.length * kvHeads * columns * headDim);
-      for (const [row, { block, row: sourceRow }] of sources.entries()) {
-        const source = block.layers[layer]?.[part];
-        if (source === undefined) throw new Error(`layer ${layer} has no stored cache`);
-        const valid = (lengths[row] ?? 0) * headDim;
-        for (let head = 0; head < kvHeads; head++) {
-          const from = (sourceRow * kvHeads + head) * block.columns * headDim;
-          target.set(source.subarray(from, from + valid), (row * kvHeads + head) * columns * headDim);
-        }
-      }
-      return target;
-    };
-    const layers = Array.from({ length: this.shape.layers }, (_, layer) => ({ key: copy(layer, 'key'), value: copy(layer, 'value') }));
+    this.forget(keys);
+    const block = sources[0]?.block;
+    if (block?.keys.length === keys.length && sources.every((source, row) => source.block === block && source.row === row)) return block;
+
+    const columns = lengths.reduce((most, length) => Math.max(most, length), 0);
+    const layers = Array.from({ length: this.shape.layers }, (_, layer) => ({
+      key: this.copyRows(sources, lengths, columns, layer, 'key'),
+      value: this.copyRows(sources, lengths, columns, layer, 'value'),
+    }));
     return { keys, columns, layers };
+  }
+
+  private copyRows(sources: readonly Place[], lengths: Int32Array, columns: number, layer: number, part: keyof LayerKv): Float32Array {
+    const { kvHeads, headDim } = this.shape;
+    const target = new Float32Array(sources.length * kvHeads * columns * headDim);
+    for (const [row, { block, row: sourceRow }] of sources.entries()) {
+      const source = block.layers[layer]?.[part];
+      if (source === undefined) throw new Error(`layer ${layer} has no stored cache`);
+      const valid = (lengths[row] ?? 0) * headDim;
+      for (let head = 0; head < kvHeads; head++) {
+        const from = (sourceRow * kvHeads + head) * block.columns * headDim;
+        target.set(source.subarray(from, from + valid), (row * kvHeads + head) * columns * headDim);
+      }
+    }
+    return target;
   }
 }

@@ -36,7 +36,7 @@ async function handle(message: ToWorker): Promise<void> {
         return;
       }
       case 'forget':
-        getKeeper().forget();
+        getKeeper().forget(message.request);
         reply({ id: message.id, response: undefined });
         return;
     }

@@ -32,14 +32,15 @@ export interface ClassSlots {
   readonly scale: Float32Array;
 }
 
-/** What becomes of the key/value cache. */
-export type CachePlan =
-  /** Not fetched: scoring. */
-  | { readonly kind: 'discard' }
-  /** The rows begin here: their cache is stored under these keys. */
-  | { readonly kind: 'begin'; readonly keys: readonly number[] }
-  /** The stored rows go on, in this order; stored rows that are not named are forgotten. */
-  | { readonly kind: 'continue'; readonly keys: readonly number[] };
+/** Which stored key/value caches a run reads and leaves, by row. */
+export interface CachePlan {
+  /** The rows' keys, in order; empty when the run neither reads nor leaves caches. */
+  readonly keys: readonly number[];
+  /** The rows go on from their stored caches. */
+  readonly isContinued: boolean;
+  /** The caches are fetched and stored for a later run. */
+  readonly isKept: boolean;
+}
 
 /** One run of the step program; b = rows, t = columns, m = positions. Shapes as in kernels/decode. */
 export interface RunCall {
@@ -95,8 +96,8 @@ export interface WorkerCalls {
   readonly open: { readonly request: Record<string, never>; readonly response: undefined };
   readonly load: { readonly request: LoadCall; readonly response: undefined };
   readonly run: { readonly request: RunCall; readonly response: RunResult };
-  /** Forgets the key/value cache of all rows. */
-  readonly forget: { readonly request: Record<string, never>; readonly response: undefined };
+  /** Drops the key/value caches of these rows; rows that have none are fine. */
+  readonly forget: { readonly request: readonly number[]; readonly response: undefined };
 }
 export type WorkerCallKind = keyof WorkerCalls;
 

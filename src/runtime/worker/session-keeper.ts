@@ -43,8 +43,8 @@ export class SessionKeeper {
     return session.run(call, this.bank, this.store);
   }
 
-  forget(): void {
-    this.store.clear();
+  forget(keys: readonly number[]): void {
+    this.store.forget(keys);
   }
 
   /** Releases the merged session when it has not been used for `mergedIdleMs`. */

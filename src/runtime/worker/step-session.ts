@@ -35,10 +35,10 @@ export class StepSession {
 
   /** Runs the call; caches are taken from and put into `store` as the call says. */
   async run(call: RunCall, bank: PageBank, store: KvStore): Promise<RunResult> {
-    const past = call.cache.kind === 'continue' ? store.take(call.cache.keys, call.pastLengths) : undefined;
+    const past = call.cache.isContinued ? store.take(call.cache.keys, call.pastLengths) : undefined;
     const feeds = { ...this.createStepFeeds(call), ...this.createCacheFeeds(call.rows, past), ...this.createAdapterFeeds(call, bank) };
     const outputs = await this.session.run(feeds, this.listOutputs(call));
-    if (call.cache.kind !== 'discard') store.add(this.readCache(call.cache.keys, outputs));
+    if (call.cache.isKept) store.add(this.readCache(call.cache.keys, outputs));
     const tokens = getOutput(outputs, 'tokens');
     return {
       steps: tokens.dims[0] ?? 0,
@@ -116,7 +116,7 @@ export class StepSession {
 
   private listOutputs(call: RunCall): string[] {
     const names = ['tokens', 'logprobs', 'topIds', 'topValues'];
-    if (call.cache.kind === 'discard') return names;
+    if (!call.cache.isKept) return names;
     for (let layer = 0; layer < this.program.layers; layer++) names.push(`key.${layer}`, `value.${layer}`);
     return names;
   }
