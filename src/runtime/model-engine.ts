@@ -29,6 +29,8 @@ export interface EngineOptions extends BaseModelFiles {
   readonly adapterMemoryBytes: number;
   /** Time after which the merged session, a second copy of the weights, is released. @default 30000 */
   readonly mergedIdleMs?: number;
+  /** Run sizes other than the provider's, for tests and measurements. */
+  readonly limits?: Partial<EngineLimits>;
 }
 
 // Ranks below fill a page with zeros, ranks above take several; 8 divides the ranks in common use.
@@ -75,9 +77,18 @@ export class ModelEngine implements Engine {
     const { config, directory, tensors, provider, threads, adapters, adapterMemoryBytes } = options;
     this.contextLength = config.maxPositionEmbeddings;
     this.vocabularySize = config.vocabularySize;
-    this.limits = createLimits(config, provider, options.maxBatchRows, PAGE_RANK);
+    this.limits = { ...createLimits(config, provider, options.maxBatchRows, PAGE_RANK), ...options.limits };
     this.link = new WorkerLink(
-      { directory, config, tensors, provider, threads, pageRank: PAGE_RANK, mergedIdleMs: options.mergedIdleMs ?? MERGED_IDLE_MS },
+      {
+        directory,
+        config,
+        tensors,
+        adapterClasses: options.adapterClasses ?? [],
+        provider,
+        threads,
+        pageRank: PAGE_RANK,
+        mergedIdleMs: options.mergedIdleMs ?? MERGED_IDLE_MS,
+      },
       (error) => this.recover(error),
     );
     this.residency = new AdapterResidency({
@@ -167,9 +178,9 @@ export class ModelEngine implements Engine {
     await this.link.close();
   }
 
-  /** Ends the worker thread as a crash would; for tests of what follows. */
-  async dropWorker(): Promise<void> {
-    await this.link.drop();
+  /** Lets the worker thread die of an uncaught error; for tests of what follows. */
+  async crashWorker(): Promise<void> {
+    await this.link.crash();
   }
 
   private startGeneration(raw: GenerateRequest, stream: TokenStream): () => void {

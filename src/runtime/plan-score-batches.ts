@@ -78,7 +78,7 @@ function cutRow(row: number, length: number, from: number, limits: ScoreBatchLim
   const pieces: ScorePiece[] = [];
   // The last token is scored, never fed.
   const fed = length - 1;
-  for (let start = 0; start < fed; ) {
+  for (let start = 0; start < fed;) {
     const first = Math.max(from, start + 1);
     const end = Math.min(fed, start + limits.chunkTokens(length), first + limits.positions - 1);
     pieces.push({ row, start, end, from: first, isLast: end === fed });

@@ -65,7 +65,11 @@ export function createScoreCall(
 /** Feeds tokens `start`…`end − 1` of one row's prompt into its cache, when more of the prompt follows. */
 export function createFillCall(row: GeneratingRow, start: number, end: number, lora: readonly ClassSlots[]): RunCall {
   const ids = (): readonly number[] => row.promptIds;
-  return createScoreCall([{ row: 0, start, end, from: end + 1, isLast: false }], ids, row.key, { application: 'factored', topLogprobs: 0, lora });
+  return createScoreCall([{ row: 0, start, end, from: end + 1, isLast: false }], ids, row.key, {
+    application: 'factored',
+    topLogprobs: 0,
+    lora,
+  });
 }
 
 /**

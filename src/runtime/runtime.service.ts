@@ -45,18 +45,8 @@ export class EnginesService implements Engines, OnModuleDestroy {
   private async open(digest: Digest): Promise<ModelEngine> {
     const { provider, threads, maxBatchRows, maxQueue, adapterMemoryBytes } = this.configuration;
     try {
-      const { directory, config, tensors } = await this.baseModels.load(digest);
-      return await openEngine({
-        directory,
-        config,
-        tensors,
-        adapters: this.adapters,
-        provider,
-        threads,
-        maxBatchRows,
-        maxQueue,
-        adapterMemoryBytes,
-      });
+      const files = await this.baseModels.load(digest);
+      return await openEngine({ ...files, adapters: this.adapters, provider, threads, maxBatchRows, maxQueue, adapterMemoryBytes });
     } catch (error) {
       if (error instanceof BraidError) throw error;
       throw fail('MODEL_UNLOADABLE', { found: error instanceof Error ? error.message : String(error) }, error);

@@ -85,7 +85,17 @@ export class Scheduler {
 
   generate(task: GenerationTask): void {
     const { ids, stopTokens, sampling, topLogprobs } = task.request;
-    this.waiting.push({ key: this.nextKey++, promptIds: ids, stopTokens, sampling, topLogprobs, emitted: 0, lastToken: -1, filled: 0, task });
+    this.waiting.push({
+      key: this.nextKey++,
+      promptIds: ids,
+      stopTokens,
+      sampling,
+      topLogprobs,
+      emitted: 0,
+      lastToken: -1,
+      filled: 0,
+      task,
+    });
     this.pump();
   }
 
@@ -105,19 +115,27 @@ export class Scheduler {
     if (this.isPumping) return;
     this.isPumping = true;
     // A turn of the event loop later, requests that came together start together.
-    setImmediate(() => {
-      void this.runUntilIdle().finally(() => {
-        this.isPumping = false;
-      });
-    });
+    setImmediate(() => void this.runUntilIdle());
   }
 
   private async runUntilIdle(): Promise<void> {
-    while (this.waiting.length + this.filling.length + this.running.length + this.scoreJobs.length > 0) {
-      await this.prefill();
-      await this.fill();
-      await this.decode();
-      await this.scoreOne();
+    try {
+      while (this.waiting.length + this.filling.length + this.running.length + this.scoreJobs.length > 0) {
+        await this.prefill();
+        await this.fill();
+        await this.decode();
+        await this.scoreOne();
+      }
+    } catch (error) {
+      // A fault of ours; nobody may be left without an answer.
+      const tasks = [...this.waiting, ...this.filling, ...this.running, ...this.scoreJobs].map(({ task }) => task);
+      for (const task of tasks) {
+        this.cancel(task);
+        task.fail(error);
+      }
+    } finally {
+      // In the same turn as the last look at the queues: what comes later must find the pump at rest.
+      this.isPumping = false;
     }
   }
 

@@ -1,5 +1,6 @@
 // What the runtime needs from other rooms, so that it imports neither publish nor registry: where adapters and base models come from.
 import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
+import type { LinearClass } from '#kernels/lora/modules.js';
 import type { LlamaConfig } from '#kernels/models/llama.js';
 import type { TensorIndex } from '#kernels/models/tensor-index.js';
 import type { Digest } from '#src/ids/ids.js';
@@ -17,6 +18,8 @@ export interface BaseModelFiles {
   readonly config: LlamaConfig;
   /** Where each tensor lies in the safetensors files, file names relative to `directory`. */
   readonly tensors: TensorIndex;
+  /** Linear classes that adapters of this model are known to target; a session made for them at once need not be made again. @default none */
+  readonly adapterClasses?: readonly LinearClass[];
 }
 
 /** Finds base models by digest. */

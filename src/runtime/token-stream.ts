@@ -46,8 +46,9 @@ export class TokenStream implements AsyncIterableIterator<GeneratedToken> {
   }
 
   return(): Promise<IteratorResult<GeneratedToken>> {
-    if (this.ending === undefined) this.leave();
+    const isOpen = this.ending === undefined;
     this.ending = {};
+    if (isOpen) this.leave();
     this.tokens.length = 0;
     this.serve();
     return Promise.resolve({ done: true, value: undefined });

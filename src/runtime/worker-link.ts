@@ -13,6 +13,7 @@ const WORKER_FILE = new URL('./worker/main.js', import.meta.url);
 // A model that kills its worker at every start must not keep a core busy with restarts.
 const FIRST_BACK_OFF_MS = 250;
 const MAX_BACK_OFF_MS = 10_000;
+const MAX_CLOSE_MS = 60_000;
 
 export class WorkerLink {
   private worker: Worker | undefined;
@@ -63,18 +64,28 @@ export class WorkerLink {
     });
   }
 
-  /** Ends the thread for good; requests that are still open are rejected. Waits for a run in progress: native code cannot be interrupted. */
+  /**
+   * Ends the thread for good; requests that are still open are rejected. Waits for the run in progress: native code cannot be interrupted,
+   * and a thread that is terminated inside ONNX Runtime's binding takes the whole process with it.
+   */
   async close(): Promise<void> {
     this.isClosed = true;
     const { worker } = this;
     this.worker = undefined;
     this.rejectAll(fail('ENGINE_CLOSED'));
-    await worker?.terminate();
+    if (worker === undefined) return;
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    worker.postMessage({ id: this.nextId++, kind: 'close', request: {} });
+    const patience = new AbortController();
+    await Promise.race([exited, sleep(MAX_CLOSE_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
+    patience.abort();
+    // A thread that hangs must not keep the process alive.
+    worker.unref();
   }
 
-  /** Ends the thread as a crash would: it starts anew at the next request. */
-  async drop(): Promise<void> {
-    await this.worker?.terminate();
+  /** Lets the thread die of an uncaught error, after what was sent before; for tests of what follows. */
+  async crash(): Promise<void> {
+    await this.request('crash', {}).catch(() => undefined);
   }
 
   private async startThread(): Promise<void> {

@@ -1,28 +1,64 @@
 // The engine on real ONNX Runtime sessions, against PEFT's numbers: scores, tokens in any batch, adapters coming and going, merged = factored.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Digest } from '#src/ids/ids.js';
 import type { GeneratedToken, GenerateRequest, Mixture } from '#src/runtime/engine.js';
 import type { ModelEngine } from '#src/runtime/model-engine.js';
 import { DirectoryAdapters, openTestEngine } from '#test/fixtures/engine.js';
-import { findSharedPath, sharedFolderMissing } from '#test/fixtures/shared-folder.js';
+import { listGoldenModels, readGoldenAdapter, type GoldenModel, type GoldenPrompt } from '#test/fixtures/golden.js';
 
-interface Expected {
-  readonly prompt: number[];
-  readonly target: number[];
-  readonly targetNll: number[];
-  readonly greedy: number[];
-}
-
-const golden = findSharedPath('golden', 'llama');
-// As ../shared/golden/README.md says.
+// As the golden set's README says.
 const NLL_TOLERANCE = 1e-4;
 const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0 };
 
-function readJson(...parts: string[]): unknown {
-  return JSON.parse(readFileSync(join(golden ?? '', ...parts), 'utf8'));
+interface Case {
+  readonly name: string;
+  readonly mixture: Mixture;
+  readonly expected: readonly GoldenPrompt[];
+}
+
+/** A golden model's adapters, and what PEFT says of the base, of each adapter and of each composition. */
+class GoldenBed {
+  readonly modelDirectory: string;
+  readonly adapters: DirectoryAdapters;
+  readonly cases: readonly Case[];
+  private readonly digests: ReadonlyMap<string, Digest>;
+
+  constructor(readonly model: GoldenModel) {
+    this.modelDirectory = join(model.directory, 'model');
+    this.adapters = new DirectoryAdapters(this.modelDirectory);
+    this.digests = new Map(model.adapters.map((name) => [name, this.adapters.add(join(model.directory, 'adapters', name))]));
+    this.cases = [
+      { name: 'base', mixture: [], expected: model.base },
+      ...model.adapters.map((name) => ({ name, mixture: [this.part(name)], expected: readGoldenAdapter(model, name) })),
+      ...model.compositions.map(({ name, parts, expected }) => ({
+        name,
+        mixture: parts.map(({ adapter, weight }) => this.part(adapter, weight)),
+        expected,
+      })),
+    ];
+  }
+
+  part(name: string, weight = 1): Mixture[number] {
+    const digest = this.digests.get(name);
+    assert.ok(digest !== undefined);
+    return { digest, weight };
+  }
+}
+
+function rowsOf({ mixture, expected }: Case): { ids: number[]; from: number; mixture: Mixture }[] {
+  return expected.map(({ prompt, target }) => ({ ids: [...prompt, ...target], from: prompt.length, mixture }));
+}
+
+function assertScores({ name, expected }: Case, found: readonly { logprobs: Float32Array }[]): void {
+  for (const [row, { targetNll }] of expected.entries()) {
+    assert.equal(found[row]?.logprobs.length, targetNll.length);
+    for (const [i, nll] of targetNll.entries()) {
+      const difference = Math.abs(nll + (found[row]?.logprobs[i] ?? Number.NaN));
+      assert.ok(difference < NLL_TOLERANCE, `${name}, prompt ${row}, token ${i}: differs by ${difference}`);
+    }
+  }
 }
 
 function request(ids: readonly number[], mixture: Mixture, options: Partial<GenerateRequest> = {}): GenerateRequest {
@@ -44,72 +80,52 @@ function at<Item>(items: readonly Item[], index: number): Item {
 
 const idsOf = (tokens: readonly GeneratedToken[]): number[] => tokens.map(({ id }) => id);
 
-describe('an engine over the golden llama', { skip: golden === undefined ? sharedFolderMissing : false }, () => {
-  const adapters = new DirectoryAdapters(join(golden ?? '', 'model'));
-  const digests: Record<string, Digest> = Object.fromEntries(
-    ['lora-r4-qv', 'lora-r4-qv-b', 'lora-r8-all', 'lora-r3-all-odd', 'lora-patterns', 'lora-layers', 'rslora-r8'].map((name) => [
-      name,
-      adapters.add(join(golden ?? '', 'adapters', name)),
-    ]),
-  );
-  const part = (name: string, weight = 1): Mixture[number] => ({ digest: digests[name] ?? ('' as Digest), weight });
-  const cases: { name: string; mixture: Mixture; expected: Expected[] }[] = [];
-  let engine: ModelEngine;
+const models = listGoldenModels();
 
+for (const model of models) {
+  describe(`an engine over the golden ${model.name}`, () => {
+    const bed = new GoldenBed(model);
+    let engine: ModelEngine;
+    before(async () => {
+      engine = await openTestEngine(bed.modelDirectory, bed.adapters);
+    });
+    after(() => engine.close());
+
+    test('one call scores base, adapters and compositions, ragged and mixed, as PEFT does', async () => {
+      const found = await engine.score(bed.cases.flatMap(rowsOf));
+      let first = 0;
+      for (const one of bed.cases) assertScores(one, found.slice(first, (first += one.expected.length)));
+    });
+
+    test('merged application gives the same numbers', async () => {
+      for (const one of bed.cases) assertScores(one, await engine.score(rowsOf(one), { application: 'merged' }));
+    });
+
+    test('rows of different compositions generate together what each generates alone, and what PEFT generates', async () => {
+      const requests = bed.cases.flatMap(({ mixture, expected }) => expected.map(({ prompt, greedy }) => ({ prompt, mixture, greedy })));
+      const together = await Promise.all(requests.map(({ prompt, mixture }) => collect(engine.generate(request(prompt, mixture)))));
+      for (const [index, { greedy }] of requests.entries()) {
+        assert.deepEqual(idsOf(together[index] ?? []), greedy, `request ${index}`);
+        assert.equal(together[index]?.at(-1)?.finish, 'length');
+      }
+      for (const index of [0, 4, requests.length - 1]) {
+        const { prompt, mixture, greedy } = at(requests, index);
+        assert.deepEqual(idsOf(await collect(engine.generate(request(prompt, mixture)))), greedy);
+      }
+    });
+  });
+}
+
+describe('an engine', () => {
+  const llama = models.find(({ name }) => name === 'llama');
+  assert.ok(llama !== undefined);
+  const bed = new GoldenBed(llama);
+  const part = bed.part.bind(bed);
+  let engine: ModelEngine;
   before(async () => {
-    cases.push({ name: 'base', mixture: [], expected: readJson('expected-base.json') as Expected[] });
-    for (const name of Object.keys(digests))
-      cases.push({ name, mixture: [part(name)], expected: readJson('adapters', name, 'expected.json') as Expected[] });
-    for (const name of ['two-ranks', 'single-half']) {
-      const { parts, expected } = readJson('compositions', `${name}.json`) as {
-        parts: { adapter: string; weight: number }[];
-        expected: Expected[];
-      };
-      cases.push({ name, mixture: parts.map(({ adapter, weight }) => part(adapter, weight)), expected });
-    }
-    engine = await openTestEngine(join(golden ?? '', 'model'), adapters);
+    engine = await openTestEngine(bed.modelDirectory, bed.adapters);
   });
   after(() => engine.close());
-
-  const named = (name: string): (typeof cases)[number] =>
-    at(
-      cases,
-      cases.findIndex((one) => one.name === name),
-    );
-  const rowsOf = ({ mixture, expected }: (typeof cases)[number]): { ids: number[]; from: number; mixture: Mixture }[] =>
-    expected.map(({ prompt, target }) => ({ ids: [...prompt, ...target], from: prompt.length, mixture }));
-
-  function assertScores(name: string, found: readonly { logprobs: Float32Array }[], expected: readonly Expected[]): void {
-    for (const [row, { targetNll }] of expected.entries()) {
-      assert.equal(found[row]?.logprobs.length, targetNll.length);
-      for (const [i, nll] of targetNll.entries()) {
-        const difference = Math.abs(nll + (found[row]?.logprobs[i] ?? Number.NaN));
-        assert.ok(difference < NLL_TOLERANCE, `${name}, prompt ${row}, token ${i}: differs by ${difference}`);
-      }
-    }
-  }
-
-  test('one call scores base, adapters and compositions, ragged and mixed, as PEFT does', async () => {
-    const found = await engine.score(cases.flatMap(rowsOf));
-    for (const [index, { name, expected }] of cases.entries()) assertScores(name, found.slice(index * 3, index * 3 + 3), expected);
-  });
-
-  test('merged application gives the same numbers', async () => {
-    for (const one of cases) assertScores(one.name, await engine.score(rowsOf(one), { application: 'merged' }), one.expected);
-  });
-
-  test('rows of different compositions generate together what each generates alone, and what PEFT generates', async () => {
-    const requests = cases.flatMap(({ mixture, expected }) => expected.map(({ prompt, greedy }) => ({ prompt, mixture, greedy })));
-    const together = await Promise.all(requests.map(({ prompt, mixture }) => collect(engine.generate(request(prompt, mixture)))));
-    for (const [index, { greedy }] of requests.entries()) {
-      assert.deepEqual(idsOf(together[index] ?? []), greedy, `request ${index}`);
-      assert.equal(together[index]?.at(-1)?.finish, 'length');
-    }
-    for (const index of [0, 4, 13, 26]) {
-      const { prompt, mixture, greedy } = at(requests, index);
-      assert.deepEqual(idsOf(await collect(engine.generate(request(prompt, mixture)))), greedy);
-    }
-  });
 
   test('a seed gives the same tokens alone, in a batch, streamed or not', async () => {
     const sampled = [
@@ -169,7 +185,7 @@ describe('an engine over the golden llama', { skip: golden === undefined ? share
   });
 
   test('a stop token ends the row and is reported', async () => {
-    const { mixture, expected } = at(cases, 0);
+    const { mixture, expected } = at(bed.cases, 0);
     const { prompt, greedy } = at(expected, 0);
     const stop = at(greedy, 3);
     const tokens = await collect(engine.generate(request(prompt, mixture, { stopTokens: [254, stop] })));
@@ -212,20 +228,19 @@ describe('an engine over the golden llama', { skip: golden === undefined ? share
   });
 
   test('adapters that do not fit together take turns in a small memory, and the numbers stay right', async () => {
-    const names = Object.keys(digests);
+    const singles = bed.cases.filter(({ mixture }) => mixture.length === 1);
     // Room for the largest adapter and little more: seven linear classes in three layers, pages of rank 8.
-    const small = await openTestEngine(join(golden ?? '', 'model'), adapters, { adapterMemoryBytes: 150_000 });
+    const small = await openTestEngine(bed.modelDirectory, bed.adapters, { adapterMemoryBytes: 150_000 });
     try {
-      const loadsBefore = adapters.loads.get(part('lora-r8-all').digest) ?? 0;
+      const countLoads = (): number => [...bed.adapters.loads.values()].reduce((sum, loads) => sum + loads, 0);
+      const before = countLoads();
       for (let round = 0; round < 2; round++) {
-        const found = await Promise.all(names.map((name) => small.score(rowsOf(named(name)))));
-        for (const [index, name] of names.entries()) assertScores(name, at(found, index), named(name).expected);
+        const found = await Promise.all(singles.map((one) => small.score(rowsOf(one))));
+        for (const [index, one] of singles.entries()) assertScores(one, at(found, index));
       }
-      assert.ok((adapters.loads.get(part('lora-r8-all').digest) ?? 0) - loadsBefore >= 2, 'it was evicted and loaded again');
-      await assert.rejects(small.score([{ ids: [1, 2], from: 1, mixture: names.map((name) => part(name)) }]), {
-        code: 'ADAPTER_MEMORY_EXCEEDED',
-        status: 413,
-      });
+      assert.ok(countLoads() - before > singles.length, 'some were evicted and loaded again');
+      const everything = bed.model.adapters.map((name) => part(name));
+      await assert.rejects(small.score([{ ids: [1, 2], from: 1, mixture: everything }]), { code: 'ADAPTER_MEMORY_EXCEEDED', status: 413 });
     } finally {
       await small.close();
     }

@@ -10,13 +10,25 @@ if (port === null) throw new Error('worker/main is started as a worker thread on
 
 let keeper: SessionKeeper | undefined;
 let idleTimer: NodeJS.Timeout | undefined;
+let isClosing = false;
 let tail: Promise<void> = Promise.resolve();
 
 port.on('message', (message: ToWorker) => {
-  tail = tail.then(() => handle(message));
+  // Handlers of messages only run between runs, so this is seen before what was queued behind the run in progress.
+  if (message.kind === 'close') isClosing = true;
+  tail = tail.then(() => (isClosing ? close() : handle(message)));
 });
 
+/** Lets the thread end by itself: `terminate()` during a run would abort the whole process from inside ONNX Runtime's binding. */
+async function close(): Promise<void> {
+  clearTimeout(idleTimer);
+  port?.close();
+  await keeper?.releaseAll();
+  keeper = undefined;
+}
+
 async function handle(message: ToWorker): Promise<void> {
+  if (message.kind === 'crash') throw new Error('the worker was told to crash');
   // A failure while loading is a crash on purpose: the pages are in doubt, and a new thread starts with clean ones.
   if (message.kind === 'load') {
     getKeeper().load(message.request);
@@ -38,6 +50,9 @@ async function handle(message: ToWorker): Promise<void> {
       case 'forget':
         getKeeper().forget(message.request);
         reply({ id: message.id, response: undefined });
+        return;
+      case 'close':
+        await close();
         return;
     }
   } catch (error) {

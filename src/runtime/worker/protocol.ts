@@ -12,6 +12,8 @@ export interface WorkerSettings {
   readonly directory: string;
   readonly config: LlamaConfig;
   readonly tensors: TensorIndex;
+  /** Classes that sessions reach from the beginning. */
+  readonly adapterClasses: readonly LinearClass[];
   readonly provider: Provider;
   /** Threads inside an operator. */
   readonly threads: number;
@@ -98,6 +100,10 @@ export interface WorkerCalls {
   readonly run: { readonly request: RunCall; readonly response: RunResult };
   /** Drops the key/value caches of these rows; rows that have none are fine. */
   readonly forget: { readonly request: readonly number[]; readonly response: undefined };
+  /** Ends the thread after the run in progress; what is queued behind it is not run. Answered by the thread's exit. */
+  readonly close: { readonly request: Record<string, never>; readonly response: never };
+  /** Ends the thread with an uncaught error, as a fault of ours would; for tests of what follows. */
+  readonly crash: { readonly request: Record<string, never>; readonly response: never };
 }
 export type WorkerCallKind = keyof WorkerCalls;
 

@@ -20,7 +20,7 @@ export class SessionKeeper {
   private readonly store: KvStore;
   private readonly sessions = new Map<Application, StepSession>();
   /** Classes that some adapter has used: sessions only ever grow. */
-  private readonly classes = new Set<LinearClass>();
+  private readonly classes: Set<LinearClass>;
   private lastMergedUse = 0;
 
   constructor(
@@ -28,6 +28,7 @@ export class SessionKeeper {
     private readonly settings: WorkerSettings,
   ) {
     const { config, pageRank } = settings;
+    this.classes = new Set(settings.adapterClasses);
     this.bank = new PageBank(listLinearModules(config), pageRank);
     this.store = new KvStore(config);
   }
@@ -50,6 +51,10 @@ export class SessionKeeper {
   /** Releases the merged session when it has not been used for `mergedIdleMs`. */
   async releaseIdle(): Promise<void> {
     if (Date.now() - this.lastMergedUse >= this.settings.mergedIdleMs) await this.release('merged');
+  }
+
+  async releaseAll(): Promise<void> {
+    for (const application of [...this.sessions.keys()]) await this.release(application);
   }
 
   private async getSession(application: Application): Promise<StepSession> {

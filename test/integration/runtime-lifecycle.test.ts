@@ -1,0 +1,352 @@
+// How an engine treats its requests over time: streaming, long prompts, cancelling, full queues, crashes, growing adapter classes, closing.
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LINEAR_CLASSES } from '#kernels/lora/modules.js';
+import type { Digest } from '#src/ids/ids.js';
+import type { GeneratedToken, GenerateRequest, Mixture, ScoreRow } from '#src/runtime/engine.js';
+import type { ModelEngine, EngineOptions } from '#src/runtime/model-engine.js';
+import { DirectoryAdapters, openTestEngine } from '#test/fixtures/engine.js';
+import { createTinyAdapter, writeTinyModel } from '#test/fixtures/tiny-model.js';
+
+// A random model and adapters of different ranks and targets: what matters here is who gets which answer when.
+const bed = mkdtempSync(join(tmpdir(), 'braid-runtime-'));
+const model = join(bed, 'model');
+const adapterDirectory = (name: string): string => join(bed, name);
+const ADAPTERS = {
+  'lora-r4-qv': { seed: 1, rank: 4, targets: ['q_proj', 'v_proj'] },
+  'lora-r12-all': { seed: 2, rank: 12, targets: LINEAR_CLASSES },
+};
+const CONTEXT = 512;
+const VOCABULARY = 272;
+
+before(() => {
+  writeTinyModel(model, { config: { max_position_embeddings: CONTEXT } });
+  for (const [name, options] of Object.entries(ADAPTERS)) {
+    const { config, weights } = createTinyAdapter(options);
+    mkdirSync(adapterDirectory(name));
+    writeFileSync(join(adapterDirectory(name), 'adapter_config.json'), config);
+    writeFileSync(join(adapterDirectory(name), 'adapter_model.safetensors'), weights);
+  }
+});
+after(() => rmSync(bed, { recursive: true }));
+
+interface Bench {
+  readonly engine: ModelEngine;
+  readonly adapters: DirectoryAdapters;
+  readonly part: (name: string, weight?: number) => Mixture[number];
+}
+
+/** Runs a test on an engine of its own, and closes it. */
+async function withEngine(options: Partial<EngineOptions>, run: (bench: Bench) => Promise<void>): Promise<void> {
+  const adapters = new DirectoryAdapters(model);
+  const engine = await openTestEngine(model, adapters, options);
+  try {
+    await run({ engine, adapters, part: (name, weight = 1) => ({ digest: adapters.add(adapterDirectory(name)), weight }) });
+  } finally {
+    await engine.close();
+  }
+}
+
+function request(options: Partial<GenerateRequest> = {}): GenerateRequest {
+  const sampling = { temperature: 0, topK: 0, topP: 1, seed: 0 };
+  return { ids: [1, 2, 3], mixture: [], maxTokens: 8, stopTokens: [], sampling, topLogprobs: 0, stream: false, ...options };
+}
+
+async function collect(tokens: AsyncIterable<GeneratedToken>): Promise<number[]> {
+  const ids: number[] = [];
+  for await (const { id } of tokens) ids.push(id);
+  return ids;
+}
+
+const longIds = (length: number): number[] => Array.from({ length }, (_, i) => (i * 37 + 11) % VOCABULARY);
+const scoreRow = (mixture: Mixture = [], length = 12): ScoreRow => ({ ids: longIds(length), from: 1, mixture });
+
+describe('an engine over time', () => {
+  test('a stream is read while it is written', async () => {
+    await withEngine({}, async ({ engine }) => {
+      await collect(engine.generate(request()));
+      const started = performance.now();
+      const arrivals: number[] = [];
+      for await (const _token of engine.generate(request({ maxTokens: 400, stream: true }))) arrivals.push(performance.now() - started);
+      assert.equal(arrivals.length, 400);
+      const took = arrivals.at(-1) ?? 0;
+      assert.ok(
+        (arrivals[0] ?? took) < took / 4 && (arrivals[200] ?? took) < (took * 3) / 4,
+        `${arrivals[0]} and ${arrivals[200]} of ${took} ms`,
+      );
+    });
+  });
+
+  test('long prompts and texts in pieces give what one run gives, beside other rows', async () => {
+    const ids = longIds(300);
+    let whole: { tokens: number[]; scores: Float32Array[] } = { tokens: [], scores: [] };
+    const work = async ({ engine, part }: Bench): Promise<{ tokens: number[]; scores: Float32Array[] }> => {
+      const mixture = [part('lora-r12-all', 0.5)];
+      const [tokens, beside, scores] = await Promise.all([
+        collect(engine.generate(request({ ids, mixture, maxTokens: 20 }))),
+        collect(engine.generate(request({ mixture, maxTokens: 40, stream: true }))),
+        engine.score([
+          { ids, from: 1, mixture },
+          { ids, from: 290, mixture: [] },
+          { ids: ids.slice(0, 9), from: 3, mixture },
+        ]),
+      ]);
+      return { tokens: [...tokens, ...beside], scores: scores.map(({ logprobs }) => logprobs) };
+    };
+    await withEngine({}, async (bench) => {
+      whole = await work(bench);
+    });
+    const chunkTokens = (): number => 33;
+    const score = { paddedTokens: 64, positions: 25, closeAtTokens: 32, chunkTokens };
+    await withEngine({ limits: { chunkTokens, prefillTokens: 33, score } }, async (bench) => {
+      const pieces = await work(bench);
+      assert.deepEqual(pieces.tokens, whole.tokens);
+      for (const [row, logprobs] of pieces.scores.entries()) {
+        const expected = whole.scores[row] ?? new Float32Array();
+        assert.equal(logprobs.length, expected.length);
+        for (const [i, logprob] of logprobs.entries())
+          assert.ok(Math.abs(logprob - (expected[i] ?? Number.NaN)) < 1e-5, `row ${row}, token ${i}`);
+      }
+      const merged = await bench.engine.score([{ ids, from: 1, mixture: [bench.part('lora-r12-all', 0.5)] }], { application: 'merged' });
+      for (const [i, logprob] of (merged[0]?.logprobs ?? []).entries())
+        assert.ok(Math.abs(logprob - (whole.scores[0]?.[i] ?? Number.NaN)) < 1e-4);
+    });
+  });
+
+  test('more requests than rows all finish, in batches', async () => {
+    await withEngine({ maxBatchRows: 3 }, async ({ engine }) => {
+      const alone = await collect(engine.generate(request({ ids: [7, 8], maxTokens: 11 })));
+      const many = await Promise.all(
+        Array.from({ length: 10 }, (_, i) => collect(engine.generate(request({ ids: [7, 8], maxTokens: 11, stream: i % 3 === 0 })))),
+      );
+      for (const tokens of many) assert.deepEqual(tokens, alone);
+    });
+  });
+
+  test('a request that leaves makes room: by its signal, by returning the iterator, and while it waits', async () => {
+    await withEngine({ maxBatchRows: 1 }, async ({ engine, part }) => {
+      const controller = new AbortController();
+      const endless = engine.generate(request({ maxTokens: 500, stream: true, signal: controller.signal }))[Symbol.asyncIterator]();
+      assert.equal((await endless.next()).done, false);
+      const waiting = new AbortController();
+      const never = collect(engine.generate(request({ signal: waiting.signal, mixture: [part('lora-r12-all')] })));
+      await sleep(20);
+      waiting.abort();
+      await assert.rejects(never, { code: 'REQUEST_CANCELLED' });
+      controller.abort();
+      await assert.rejects(
+        async () => {
+          // Tokens that were written before the abort may still be read.
+          for (let i = 0; i < 500; i++) if ((await endless.next()).done === true) return;
+        },
+        { code: 'REQUEST_CANCELLED', status: 499 },
+      );
+      assert.equal((await endless.next()).done, true);
+
+      const left = engine.generate(request({ maxTokens: 500, stream: true }));
+      for await (const _token of left) break;
+      const pending = engine.generate(request({ maxTokens: 500 }))[Symbol.asyncIterator]();
+      const next = pending.next();
+      await pending.return?.();
+      assert.equal((await next).done, true, 'a read that waits ends when the reader returns');
+
+      const scoring = new AbortController();
+      const scored = engine.score(
+        Array.from({ length: 200 }, () => scoreRow([], 200)),
+        { signal: scoring.signal },
+      );
+      await sleep(20);
+      scoring.abort();
+      await assert.rejects(scored, { code: 'REQUEST_CANCELLED' });
+      await assert.rejects(engine.score([scoreRow()], { signal: AbortSignal.abort() }), { code: 'REQUEST_CANCELLED' });
+      assert.equal((await collect(engine.generate(request()))).length, 8, 'the only row is free again');
+    });
+  });
+
+  test('beyond the queue limit the answer is QUEUE_FULL, and what was taken in is served', async () => {
+    await withEngine({ maxBatchRows: 1, maxQueue: 2 }, async ({ engine }) => {
+      const running = engine.generate(request({ maxTokens: 60, stream: true }))[Symbol.asyncIterator]();
+      await running.next();
+      const queued = [collect(engine.generate(request())), engine.score([scoreRow()])];
+      await assert.rejects(collect(engine.generate(request())), { code: 'QUEUE_FULL', status: 429, retryable: true });
+      await assert.rejects(engine.score([scoreRow()]), { code: 'QUEUE_FULL', fields: { waiting: 2 } });
+      await running.return?.();
+      await Promise.all(queued);
+      assert.equal((await collect(engine.generate(request()))).length, 8);
+    });
+  });
+
+  test('scoring and generating take turns', async () => {
+    await withEngine({}, async ({ engine }) => {
+      const finished: string[] = [];
+      const scores = engine.score(Array.from({ length: 60 }, () => scoreRow([], 400))).then(() => finished.push('scores'));
+      const tokens = collect(engine.generate(request({ maxTokens: 12, stream: true }))).then(() => finished.push('tokens'));
+      const small = engine.score([scoreRow()]).then(() => finished.push('small score'));
+      await Promise.all([scores, tokens, small]);
+      assert.equal(finished.at(-1), 'scores');
+    });
+  });
+
+  test('a worker that dies answers all its requests with WORKER_CRASHED, and the next ones work', async () => {
+    await withEngine({}, async ({ engine, part, adapters }) => {
+      const mixture = [part('lora-r4-qv')];
+      const before = await collect(engine.generate(request({ mixture })));
+      const scored = (await engine.score([scoreRow(mixture)]))[0]?.logprobs;
+      const loads = adapters.loads.get(mixture[0]?.digest ?? ('' as Digest));
+      const open = [
+        collect(engine.generate(request({ mixture, maxTokens: 500, stream: true }))),
+        collect(engine.generate(request({ maxTokens: 500 }))),
+        engine.score(Array.from({ length: 300 }, () => scoreRow([part('lora-r12-all')], 300))),
+      ];
+      const answers = Promise.allSettled(open);
+      await sleep(50);
+      await engine.crashWorker();
+      for (const answer of await answers) {
+        assert.equal(answer.status, 'rejected');
+        assert.equal((answer.reason as { code: string }).code, 'WORKER_CRASHED');
+        assert.equal((answer.reason as { retryable: boolean }).retryable, true);
+      }
+      assert.deepEqual(await collect(engine.generate(request({ mixture }))), before);
+      assert.deepEqual((await engine.score([scoreRow(mixture)]))[0]?.logprobs, scored);
+      assert.equal(adapters.loads.get(mixture[0]?.digest ?? ('' as Digest)), (loads ?? 0) + 1, 'its pages were lost and filled again');
+      await engine.crashWorker();
+      await engine.crashWorker();
+      assert.deepEqual(await collect(engine.generate(request({ mixture }))), before, 'and again');
+    });
+  });
+
+  test('adapters that reach new classes of modules may come while others generate', async () => {
+    await withEngine({}, async ({ engine, part }) => {
+      const attention = request({ mixture: [part('lora-r4-qv')], maxTokens: 60, stream: true });
+      const all = request({ mixture: [part('lora-r12-all')], maxTokens: 10 });
+      const tokens: number[] = [];
+      let grown: Promise<number[]> | undefined;
+      for await (const { id } of engine.generate(attention)) {
+        tokens.push(id);
+        if (tokens.length === 6) grown = collect(engine.generate(all));
+      }
+      assert.deepEqual(await grown, await collect(engine.generate(all)));
+      assert.deepEqual(tokens, await collect(engine.generate(attention)));
+    });
+    await withEngine({ adapterClasses: ['q_proj', 'v_proj'] }, async ({ engine, part }) => {
+      assert.equal((await engine.score([scoreRow([])])).length, 1, 'classes that no adapter uses yet');
+      assert.equal((await engine.score([scoreRow([part('lora-r12-all')])])).length, 1);
+    });
+  });
+
+  test('the main thread keeps its pace while the model runs', async () => {
+    await withEngine({}, async ({ engine, part }) => {
+      let longest = 0;
+      let last = performance.now();
+      const timer = setInterval(() => {
+        longest = Math.max(longest, performance.now() - last);
+        last = performance.now();
+      }, 2);
+      const started = performance.now();
+      await engine.score(Array.from({ length: 100 }, () => scoreRow([part('lora-r12-all')], 400)));
+      const took = performance.now() - started;
+      clearInterval(timer);
+      assert.ok(longest < took / 3, `the longest pause was ${longest.toFixed(0)} ms of ${took.toFixed(0)} ms`);
+    });
+  });
+
+  test('closing lets what runs finish when it is given time, refuses the rest, and answers everything', async () => {
+    await withEngine({}, async ({ engine }) => {
+      const running = collect(engine.generate(request({ maxTokens: 30 })));
+      await sleep(10);
+      const closing = engine.close({ drainMs: 20_000 });
+      await assert.rejects(engine.score([scoreRow()]), { code: 'ENGINE_CLOSED', status: 503, retryable: true });
+      assert.equal((await running).length, 30);
+      await closing;
+    });
+    await withEngine({}, async ({ engine }) => {
+      const running = Promise.allSettled([collect(engine.generate(request({ maxTokens: 500 }))), engine.score([scoreRow([], 400)])]);
+      await engine.close();
+      for (const answer of await running)
+        assert.equal(answer.status === 'rejected' && (answer.reason as { code: string }).code, 'ENGINE_CLOSED');
+      await assert.rejects(collect(engine.generate(request())), { code: 'ENGINE_CLOSED' });
+      await engine.close();
+    });
+  });
+
+  test('a model whose weights are gone or cut off is a clear error, and works once they are back', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'braid-model-'));
+    try {
+      cpSync(model, directory, { recursive: true });
+      const adapters = new DirectoryAdapters(directory);
+      const engine = await openTestEngine(directory, adapters);
+      try {
+        truncateSync(join(directory, 'model.safetensors'), 5000);
+        await assert.rejects(engine.score([scoreRow()]), { code: 'MODEL_UNLOADABLE', status: 500 });
+        rmSync(join(directory, 'model.safetensors'));
+        await assert.rejects(collect(engine.generate(request())), { code: 'MODEL_UNLOADABLE' });
+        cpSync(join(model, 'model.safetensors'), join(directory, 'model.safetensors'));
+        assert.equal((await collect(engine.generate(request()))).length, 8);
+      } finally {
+        await engine.close();
+      }
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  test('requests that make no sense are refused before anything runs', async () => {
+    await withEngine({}, async ({ engine, part, adapters }) => {
+      const refused: [Partial<GenerateRequest>, string][] = [
+        [{ ids: [] }, 'EMPTY_INPUT'],
+        [{ ids: [VOCABULARY] }, 'TOKEN_OUT_OF_RANGE'],
+        [{ ids: [1, -1] }, 'TOKEN_OUT_OF_RANGE'],
+        [{ ids: [1.5] }, 'TOKEN_OUT_OF_RANGE'],
+        [{ ids: longIds(505) }, 'CONTEXT_OVERFLOW'],
+        [{ maxTokens: 0 }, 'OUT_OF_BOUNDS'],
+        [{ maxTokens: Number.POSITIVE_INFINITY }, 'OUT_OF_BOUNDS'],
+        [{ maxTokens: 1e15 }, 'CONTEXT_OVERFLOW'],
+        [{ topLogprobs: 21 }, 'OUT_OF_BOUNDS'],
+        [{ mixture: [part('lora-r12-all', Number.NaN)] }, 'OUT_OF_BOUNDS'],
+        [{ mixture: [part('lora-r12-all', -1e30)] }, 'OUT_OF_BOUNDS'],
+        [{ sampling: { temperature: -1, topK: 0, topP: 1, seed: 0 } }, 'OUT_OF_BOUNDS'],
+        [{ sampling: { temperature: 1, topK: 0, topP: 0, seed: 0 } }, 'OUT_OF_BOUNDS'],
+        [{ sampling: { temperature: 1, topK: 0.5, topP: 1, seed: 0 } }, 'OUT_OF_BOUNDS'],
+        [{ sampling: { temperature: 1, topK: 0, topP: 1, seed: 1e300 } }, 'OUT_OF_BOUNDS'],
+        [{ stopTokens: [999] }, 'OUT_OF_BOUNDS'],
+      ];
+      for (const [options, code] of refused) await assert.rejects(collect(engine.generate(request(options))), { code, status: 400 });
+      await assert.rejects(engine.score([{ ids: [1, 2], from: 0, mixture: [] }]), { code: 'OUT_OF_BOUNDS' });
+      await assert.rejects(engine.score([scoreRow([part('lora-r12-all')]), scoreRow()], { application: 'merged' }), {
+        code: 'MIXTURES_DIFFER',
+      });
+      const missing = adapters.add(adapterDirectory('no-such-adapter'));
+      await assert.rejects(engine.score([scoreRow([{ digest: missing, weight: 1 }])]), { code: 'ADAPTER_UNREADABLE', status: 500 });
+      assert.deepEqual(await engine.score([]), []);
+      assert.equal((await engine.score([{ ids: [5], from: 1, mixture: [] }]))[0]?.logprobs.length, 0, 'one token has nothing before it');
+      assert.equal((await collect(engine.generate(request()))).length, 8);
+    });
+  });
+
+  test('a mixture that overflows float32 is an error of that request alone', async () => {
+    await withEngine({}, async ({ engine, adapters, part }) => {
+      const digest = adapters.add(adapterDirectory('lora-r12-all'));
+      const huge = Object.assign(Object.create(adapters) as DirectoryAdapters, {
+        load: async (wanted: Digest) => {
+          const adapter = await adapters.load(wanted);
+          return { modules: adapter.modules.map((module) => ({ ...module, scale: 1e37 })) };
+        },
+      });
+      const other = await openTestEngine(model, huge);
+      try {
+        const broken = collect(other.generate(request({ mixture: [{ digest, weight: 1e4 }] })));
+        const fine = collect(other.generate(request({ maxTokens: 20 })));
+        await assert.rejects(broken, { code: 'NOT_FINITE', status: 422 });
+        await assert.rejects(other.score([scoreRow([{ digest, weight: 1e4 }])]), { code: 'NOT_FINITE' });
+        assert.deepEqual(await fine, await collect(engine.generate(request({ maxTokens: 20 }))));
+      } finally {
+        await other.close();
+      }
+      assert.ok(part('lora-r12-all').digest === digest);
+    });
+  });
+});

@@ -1,0 +1,273 @@
+// What runs when: the scheduler against a worker that is told what to answer. The numbers themselves are checked on real sessions.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { GeneratedToken, GenerateRequest } from '#src/runtime/engine.js';
+import { Scheduler, type GenerationTask, type SchedulerLimits, type ScoreTask } from '#src/runtime/scheduler.js';
+import type { RunCall, RunResult } from '#src/runtime/worker/protocol.js';
+
+const STOP = 9;
+const limits: SchedulerLimits = {
+  maxBatchRows: 4,
+  prefillTokens: 100,
+  chunkTokens: () => 50,
+  cacheBytes: 1000,
+  cacheBytesPerToken: 1,
+  streamedSteps: 4,
+  batchSteps: 16,
+  contextLength: 300,
+  pageRank: 8,
+  slotCosts: { copyTokens: 100, separateFactor: 2 },
+};
+
+interface Bed {
+  readonly scheduler: Scheduler;
+  readonly calls: RunCall[];
+  readonly forgotten: number[];
+  /** Generates; the answer is the tokens, or the error. */
+  readonly generate: (options?: Partial<GenerateRequest>) => { task: GenerationTask; done: Promise<GeneratedToken[]> };
+  readonly score: (batches: number) => Promise<void>;
+}
+
+/** Every row is given token 1 at every step, unless `answer` says otherwise; `onCall` may act while a run is on its way. */
+function createBed(
+  options: {
+    limits?: Partial<SchedulerLimits>;
+    onCall?: (call: RunCall, index: number) => void;
+    token?: (call: RunCall, row: number, step: number) => number;
+    logprob?: number;
+  } = {},
+): Bed {
+  const calls: RunCall[] = [];
+  const forgotten: number[] = [];
+  const run = async (call: RunCall): Promise<RunResult> => {
+    calls.push(call);
+    options.onCall?.(call, calls.length - 1);
+    await new Promise((resolve) => setImmediate(resolve));
+    const places = call.steps * call.targets.length;
+    const tokens = Array.from({ length: places }, (_, place) =>
+      BigInt(options.token?.(call, place % call.targets.length, Math.floor(place / call.targets.length)) ?? 1),
+    );
+    return {
+      steps: call.steps,
+      tokens: BigInt64Array.from(tokens),
+      logprobs: new Float32Array(places).fill(options.logprob ?? -1),
+      topIds: new BigInt64Array(0),
+      topValues: new Float32Array(0),
+    };
+  };
+  const scheduler = new Scheduler({ ...limits, ...options.limits }, run, (keys) => forgotten.push(...keys));
+  return {
+    scheduler,
+    calls,
+    forgotten,
+    generate: (request = {}) => {
+      const sampling = { temperature: 0, topK: 0, topP: 1, seed: 0 };
+      const full = { ids: [5, 6], mixture: [], maxTokens: 8, stopTokens: [STOP], sampling, topLogprobs: 0, stream: false, ...request };
+      const collected: GeneratedToken[] = [];
+      let task: GenerationTask | undefined;
+      const done = new Promise<GeneratedToken[]>((resolve, reject) => {
+        task = {
+          request: full,
+          adapters: [],
+          deliver: (tokens) => {
+            collected.push(...tokens);
+            if (tokens.at(-1)?.finish !== undefined) resolve(collected);
+          },
+          fail: reject,
+        };
+      });
+      assert.ok(task !== undefined);
+      scheduler.generate(task);
+      return { task, done };
+    },
+    score: (batches) =>
+      new Promise((resolve, reject) => {
+        const batch = [{ row: 0, start: 0, end: 3, from: 3, isLast: true }];
+        const task: ScoreTask = {
+          batches: Array.from({ length: batches }, () => batch),
+          createCall: () => ({ ...emptyCall, targets: BigInt64Array.of(1n) }),
+          deliver: () => undefined,
+          finish: resolve,
+          fail: reject,
+        };
+        scheduler.score(task);
+      }),
+  };
+}
+
+const emptyCall: RunCall = {
+  application: 'factored',
+  rows: 1,
+  columns: 3,
+  ids: BigInt64Array.of(1n, 2n, 3n),
+  lengths: Int32Array.of(3),
+  pastLengths: Int32Array.of(0),
+  positions: BigInt64Array.of(0n, 2n),
+  targets: BigInt64Array.of(1n),
+  steps: 1,
+  stopTokens: BigInt64Array.of(-1n),
+  temperature: Float32Array.of(0),
+  topK: Int32Array.of(0),
+  topP: Float32Array.of(1),
+  uniforms: Float32Array.of(0),
+  topLogprobs: 0,
+  lora: [],
+  cache: { keys: [], isContinued: false, isKept: false },
+};
+
+/** `p2x3:1` is a prefill of two rows by three columns and one step, `d2:4` a decode, `s` a score batch; `+` where caches are kept. */
+function describeCall(call: RunCall): string {
+  const kept = call.cache.isKept ? '+' : '';
+  if (call.targets[0] !== -1n) return call.cache.keys.length > 0 ? `fill${call.columns}${kept}` : 's';
+  return call.cache.isContinued && call.columns === 1
+    ? `d${call.rows}:${call.steps}${kept}`
+    : `p${call.rows}x${call.columns}:${call.steps}${kept}`;
+}
+
+test('alone and unread, a short answer is one run that leaves no cache', async () => {
+  const { calls, generate } = createBed();
+  const tokens = await generate({ maxTokens: 8 }).done;
+  assert.equal(tokens.length, 8);
+  assert.equal(tokens.at(-1)?.finish, 'length');
+  assert.deepEqual(calls.map(describeCall), ['p1x2:8']);
+});
+
+test('a long answer goes on in runs of sixteen steps, and the last one keeps no cache', async () => {
+  const { calls, generate, forgotten } = createBed();
+  await generate({ maxTokens: 40 }).done;
+  assert.deepEqual(calls.map(describeCall), ['p1x2:16+', 'd1:16+', 'd1:8']);
+  assert.deepEqual(
+    calls.map(({ pastLengths }) => pastLengths[0]),
+    [0, 17, 33],
+  );
+  assert.deepEqual(forgotten, [1]);
+});
+
+test('a stream begins with single tokens and goes on in small groups', async () => {
+  const { calls, generate } = createBed();
+  await generate({ maxTokens: 16, stream: true }).done;
+  assert.deepEqual(calls.map(describeCall), ['p1x2:1+', 'd1:1+', 'd1:2+', 'd1:4+', 'd1:4+', 'd1:4']);
+});
+
+test('requests that come together start together, right-padded; one that comes later joins between runs', async () => {
+  const late: { done?: Promise<GeneratedToken[]> } = {};
+  const bed: Bed = createBed({
+    onCall: (_, index) => {
+      if (index === 1) late.done = bed.generate({ maxTokens: 6 }).done;
+    },
+  });
+  await Promise.all([bed.generate({ ids: [5], maxTokens: 20, stream: true }).done, bed.generate({ ids: [5, 6, 7], maxTokens: 20 }).done]);
+  await late.done;
+  assert.deepEqual(bed.calls.slice(0, 4).map(describeCall), ['p2x3:1+', 'd2:1+', 'p1x2:1+', 'd3:2+']);
+  assert.deepEqual([...(bed.calls[0]?.lengths ?? [])], [1, 3]);
+});
+
+test('a row leaves at its stop token or its limit, and the others go on', async () => {
+  // The second row stops at its third token.
+  const { calls, generate, forgotten } = createBed({ token: (call, row, step) => (call.rows === 2 && row === 1 && step === 2 ? STOP : 1) });
+  const [long, stopped] = await Promise.all([generate({ maxTokens: 30 }).done, generate({ maxTokens: 30 }).done]);
+  assert.deepEqual(
+    stopped.map(({ id }) => id),
+    [1, 1, STOP],
+  );
+  assert.equal(stopped.at(-1)?.finish, 'stop');
+  assert.equal(long.length, 30);
+  assert.deepEqual(calls.map(describeCall), ['p2x2:16+', 'd1:14']);
+  assert.deepEqual(forgotten, [2, 1]);
+});
+
+test('prefills stay within rows, padded tokens and cache memory, in order of arrival', async () => {
+  const rows = createBed({ limits: { maxBatchRows: 2 } });
+  await Promise.all([3, 3, 3].map((maxTokens) => rows.generate({ maxTokens }).done));
+  assert.deepEqual(rows.calls.map(describeCall), ['p2x2:3', 'p1x2:3']);
+  const tokens = createBed({ limits: { prefillTokens: 60 } });
+  await Promise.all([10, 40, 10].map((length) => tokens.generate({ ids: new Array<number>(length).fill(1), maxTokens: 2 }).done));
+  assert.equal(describeCall(tokens.calls[0] ?? emptyCall), 'p1x10:2');
+  assert.equal(describeCall(tokens.calls[1] ?? emptyCall), 'p1x40:2', 'two of forty would be eighty');
+  const memory = createBed({ limits: { cacheBytes: 45 } });
+  await Promise.all([20, 20, 20].map((maxTokens) => memory.generate({ maxTokens }).done));
+  const together = memory.calls.map(({ rows: count }) => count);
+  assert.deepEqual([together[0], Math.max(...together), together.at(-1)], [2, 2, 1], '22 tokens each: two fit into 45');
+});
+
+test('no run goes beyond the context', async () => {
+  const { calls, generate } = createBed({ limits: { contextLength: 20, chunkTokens: () => 100 } });
+  await Promise.all([generate({ ids: new Array<number>(17).fill(1), maxTokens: 3 }).done, generate({ maxTokens: 18 }).done]);
+  for (const { pastLengths, lengths, steps } of calls)
+    for (const [row, past] of pastLengths.entries()) assert.ok(past + (lengths[row] ?? 0) + steps - 1 <= 20);
+});
+
+test('a long prompt is fed in pieces between the steps of others, and only its last piece answers', async () => {
+  const bed = createBed();
+  const short = bed.generate({ maxTokens: 12, stream: true });
+  const long = bed.generate({ ids: Array.from({ length: 130 }, (_, i) => i), maxTokens: 2 });
+  assert.deepEqual((await long.done).length, 2);
+  await short.done;
+  const names = bed.calls.map(describeCall);
+  assert.deepEqual(names.slice(0, 6), ['p1x2:1+', 'fill50+', 'd1:1+', 'fill50+', 'd1:2+', 'p1x30:1+']);
+  const pieces = bed.calls.filter(({ cache }) => cache.keys[0] === 2 && cache.keys.length === 1);
+  assert.deepEqual(
+    pieces.flatMap(({ ids }) => [...ids].map(Number)).slice(0, 130),
+    Array.from({ length: 130 }, (_, i) => i),
+  );
+  assert.deepEqual(
+    pieces.slice(0, 3).map(({ pastLengths }) => pastLengths[0]),
+    [0, 50, 100],
+  );
+});
+
+test('scoring jobs and running rows take turns, and jobs among themselves', async () => {
+  const { calls, generate, score } = createBed();
+  const finished: string[] = [];
+  await Promise.all([
+    score(4).then(() => finished.push('long')),
+    score(1).then(() => finished.push('short')),
+    generate({ maxTokens: 9, stream: true }).done.then(() => finished.push('tokens')),
+  ]);
+  assert.deepEqual(calls.map(describeCall), ['p1x2:1+', 'd1:1+', 's', 'd1:2+', 's', 'd1:4+', 's', 'd1:1', 's', 's']);
+  assert.deepEqual(finished, ['short', 'tokens', 'long']);
+});
+
+test('a cancelled task gets nothing more and its cache is let go, also when it is cancelled during its run', async () => {
+  const holder: { task?: GenerationTask } = {};
+  const bed: Bed = createBed({
+    onCall: (_, index) => {
+      if (index === 1 && holder.task !== undefined) bed.scheduler.cancel(holder.task);
+    },
+  });
+  const cancelled = bed.generate({ maxTokens: 50, stream: true });
+  let delivered = 0;
+  const deliver = cancelled.task.deliver.bind(cancelled.task);
+  cancelled.task.deliver = (tokens) => {
+    delivered += tokens.length;
+    deliver(tokens);
+  };
+  holder.task = cancelled.task;
+  await bed.generate({ maxTokens: 10, stream: true }).done;
+  assert.equal(delivered, 1, 'the first run’s token');
+  assert.deepEqual(
+    bed.calls.map(({ rows }) => rows),
+    [2, 2, 1, 1, 1],
+  );
+  assert.equal(bed.forgotten[0], 1);
+});
+
+test('a failed run fails its rows or its job, and the rest goes on', async () => {
+  const bed: Bed = createBed({
+    onCall: (call) => {
+      if (call.rows === 2 || describeCall(call) === 's') throw new Error('no');
+    },
+  });
+  const answers = await Promise.allSettled([bed.generate().done, bed.generate().done, bed.score(2)]);
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    ['rejected', 'rejected', 'rejected'],
+  );
+  assert.equal((await bed.generate().done).length, 8);
+  assert.equal(bed.scheduler.waitingCount, 0);
+});
+
+test('numbers that are not finite fail the row', async () => {
+  const { generate } = createBed({ logprob: Number.NaN });
+  await assert.rejects(generate().done, { code: 'NOT_FINITE' });
+});
