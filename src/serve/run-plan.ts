@@ -1,4 +1,5 @@
 // Runs a plan on an engine: every answer a row of its own, side by side, pieces in order of arrival.
+import { setMaxListeners } from 'node:events';
 import type { Engine, Mixture, ScoreResult, ScoreRow } from '#src/runtime/engine.js';
 import { type AnswerPiece, countCodePoints, readAnswer, type ScoredToken } from '#src/serve/answer.js';
 import { mergeStreams } from '#src/serve/merge-streams.js';
@@ -32,6 +33,8 @@ export async function* runPlan(
 ): AsyncGenerator<IndexedPiece, void, undefined> {
   const cancellation = new AbortController();
   const cancelled = AbortSignal.any([signal, cancellation.signal]);
+  // Every row that runs listens: no leak, and no warning in the hub's log.
+  setMaxListeners(0, cancelled);
   try {
     const scores = scorePrompts(engine, plan, mixture, cancelled);
     // Whoever awaits an echo's score gets its error; when no answer comes to that, nobody does.
