@@ -3,7 +3,7 @@ import { SingleBar } from 'cli-progress';
 import { type JobProgress } from './hub-views.js';
 import { bar } from './render/bars.js';
 import { formatDuration, formatLoss } from './render/quantities.js';
-import { sparkline } from './render/sparkline.js';
+import { lossCurve } from './render/sparkline.js';
 import { type Terminal } from './terminal.js';
 
 export interface ComposeProgress {
@@ -71,7 +71,7 @@ export function renderProgressLine(
   const loss = progress.bestLoss === null ? '' : `  best ${formatLoss(progress.bestLoss)}`;
   const counts = `${String(evaluations).padStart(String(budget).length)}/${budget}`;
   const stageName = (STAGES[stage] ?? stage).padEnd(10);
-  return `${stageName} ${accent(filled)}${dim('·'.repeat(BAR_WIDTH - filled.length))} ${counts}${loss}  ${accent(sparkline(best, CURVE_WIDTH))}  ${dim(formatDuration(elapsedMs))}`;
+  return `${stageName} ${accent(filled)}${dim('·'.repeat(BAR_WIDTH - filled.length))} ${counts}${loss}  ${accent(lossCurve(best, CURVE_WIDTH))}  ${dim(formatDuration(elapsedMs))}`;
 }
 
 // Where nobody watches, a line for each stage and each tenth of the budget is enough for a log.

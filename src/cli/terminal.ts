@@ -34,13 +34,17 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const PLAIN: Style = { bold: same, dim: same, red: same, green: same, yellow: same, cyan: same };
 const COLOURED: Style = {
-  bold: (text) => `\u001b[1m${text}\u001b[22m`,
-  dim: (text) => `\u001b[2m${text}\u001b[22m`,
-  red: (text) => `\u001b[31m${text}\u001b[39m`,
-  green: (text) => `\u001b[32m${text}\u001b[39m`,
-  yellow: (text) => `\u001b[33m${text}\u001b[39m`,
-  cyan: (text) => `\u001b[36m${text}\u001b[39m`,
+  bold: attribute(1, 22),
+  dim: attribute(2, 22),
+  red: attribute(31, 39),
+  green: attribute(32, 39),
+  yellow: attribute(33, 39),
+  cyan: attribute(36, 39),
 };
+
+function attribute(on: number, off: number): (text: string) => string {
+  return (text) => (text === '' ? '' : `\u001b[${on}m${text}\u001b[${off}m`);
+}
 
 function same(text: string): string {
   return text;

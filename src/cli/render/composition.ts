@@ -3,7 +3,7 @@ import { type CompositionView, type CurvePoint } from '../hub-views.js';
 import { printableJson, printableLine, type Style, type Terminal } from '../terminal.js';
 import { bar, signedBar } from './bars.js';
 import { formatAge, formatDuration, formatLoss, formatPlural, formatWeight } from './quantities.js';
-import { sparkline } from './sparkline.js';
+import { lossCurve } from './sparkline.js';
 import { renderTable } from './table.js';
 
 // Parts that round to 0.00 say nothing to a reader.
@@ -93,7 +93,7 @@ function renderSearchLine({ report, recipe }: CompositionView, style: Style): st
   const drawn =
     first === undefined
       ? ''
-      : `${formatLoss(first)} ${style.cyan(sparkline(values, CURVE_WIDTH))} ${formatLoss(values.at(-1) ?? Number.NaN)}\n`;
+      : `${formatLoss(first)} ${style.cyan(lossCurve(values, CURVE_WIDTH))} ${formatLoss(values.at(-1) ?? Number.NaN)}\n`;
   return `\n${style.dim(`SEARCH  ${facts.join(', ')}`)}\n${drawn}`;
 }
 

@@ -48,10 +48,9 @@ export function formatAge(when: Date, now: Date): string {
   return when.toISOString().slice(0, 10);
 }
 
-/** A loss in nats: four significant digits, at least three decimals. */
+/** A loss in nats, to four decimals so that columns align; `–` when it is not finite. */
 export function formatLoss(loss: number): string {
-  if (!Number.isFinite(loss)) return '–';
-  return Math.abs(loss) < 0.0995 ? loss.toFixed(4) : loss.toFixed(3);
+  return Number.isFinite(loss) ? loss.toFixed(4) : '–';
 }
 
 /** A weight with its sign and two decimals, with a real minus. */

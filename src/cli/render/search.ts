@@ -9,27 +9,29 @@ const SHOWN_VALUES = 8;
 
 export function renderSearch(page: SearchResult, { style, columns }: Terminal): string {
   if (page.items.length === 0) return 'Nothing found. Try fewer words or filters; braid list shows everything.\n';
+  // What all results share stands below, among the counts; the line's room is for what tells them apart.
+  const hasKinds = page.facets.kind.length > 1;
+  const hasBases = page.facets.base.length > 1;
   const table = renderTable(
     [
       { heading: 'NAME' },
-      { heading: 'KIND' },
-      { heading: 'BASE' },
+      ...(hasKinds ? [{ heading: 'KIND' }] : []),
+      ...(hasBases ? [{ heading: 'BASE' }] : []),
       { heading: 'RANK', align: 'right' },
-      { heading: 'TAGS' },
       { heading: 'ABOUT' },
     ],
     page.items.map((item) => [
       style.bold(`${item.name}@${item.version}`),
-      item.kind,
-      item.base,
+      ...(hasKinds ? [item.kind] : []),
+      ...(hasBases ? [item.base] : []),
       item.rank === null ? '' : String(item.rank),
-      item.tags.map(printableLine).join(' '),
       printableLine(item.description),
     ]),
     style,
     columns,
   );
-  return `${table}${page.total > page.items.length ? style.dim(`${page.items.length} of ${page.total}\n`) : ''}${renderFacets(page.facets, style.dim)}${moreLine(page.next, 'search')}`;
+  const more = page.total > page.items.length ? style.dim(`${page.items.length} of ${page.total}\n`) : '';
+  return `${table}${more}${renderFacets(page.facets, style.dim)}${moreLine(page.next, 'search')}`;
 }
 
 function renderFacets(facets: SearchResult['facets'], dim: (text: string) => string): string {

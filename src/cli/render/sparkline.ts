@@ -1,5 +1,7 @@
 // A curve in one line of text.
 
+// Below this a loss is as good as none; it keeps the logarithm finite.
+const SMALLEST_LOSS = 1e-4;
 const LEVELS = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'] as const;
 
 /**
@@ -19,6 +21,14 @@ export function sparkline(values: readonly number[], width: number): string {
       return LEVELS[level] ?? ' ';
     })
     .join('');
+}
+
+/** A sparkline of losses on a logarithmic scale: the later, smaller gains of a search show beside its first leap. */
+export function lossCurve(losses: readonly number[], width: number): string {
+  return sparkline(
+    losses.map((loss) => Math.log(Math.max(loss, SMALLEST_LOSS))),
+    width,
+  );
 }
 
 function shortened(values: readonly number[], width: number): number[] {

@@ -67,17 +67,17 @@ acme/reverse@1.0.0   +0.82            │█████▌
 acme/vowels@1.0.0    −0.12           █│
 1 more part at 0.00
 
-LOSS          NATS
-base         3.212  ████████████████████████
-best single  1.105  ████████▌                 acme/reverse@1.0.0
-uniform      2.001  ███████████████           all 3 candidates in equal parts
-composed     0.153  █
+LOSS           NATS
+base         3.2120  ████████████████████████
+best single  1.1050  ████████▌                 acme/reverse@1.0.0
+uniform      2.0010  ███████████████           all 3 candidates in equal parts
+composed     0.1530  █
 per answer token, on 5 examples (61 tokens)
 
 The composition of 3 adapters is best on the examples.
 
 SEARCH  8 of 200 evaluations, cma-es, seed 1, 12.3 s
-3.212 ████▁▁▁▁ 0.153
+3.2120 ████▁▁▁▁ 0.1530
 
 Call it:
 curl http://127.0.0.1:8400/v1/completions -H 'content-type: application/json' -d '{"model":"acme/upper-words","prompt":"UPPER: ab =>","max_tokens":32,"temperature":0}'
@@ -122,7 +122,10 @@ describe('a search as it runs', () => {
   };
 
   it('is a line with bar, count, best loss, curve and time', () => {
-    assert.equal(renderProgressLine(state, [3, 1, 0.4123], 12_300), 'searching  ██████··················  50/200  best 0.412  █▃▁  12.3 s');
+    assert.equal(
+      renderProgressLine(state, [3, 1, 0.4123], 12_300),
+      'searching  ██████··················  50/200  best 0.4123  █▄▁  12.3 s',
+    );
     assert.equal(renderProgressLine(undefined, [], 900), 'waiting for the hub  0.9 s');
     assert.match(renderProgressLine({ ...state, bestLoss: null }, [], 0), / {2}50\/200 {4}0\.0 s$/);
   });
@@ -135,7 +138,7 @@ describe('a search as it runs', () => {
     }
     progress.stop();
     assert.equal(lines.length, 12);
-    assert.equal(lines[0], 'baselines: 0 of 200 evaluations, best loss 0.412\n');
-    assert.equal(lines.at(-1), 'searching: 200 of 200 evaluations, best loss 0.412\n');
+    assert.equal(lines[0], 'baselines: 0 of 200 evaluations, best loss 0.4123\n');
+    assert.equal(lines.at(-1), 'searching: 200 of 200 evaluations, best loss 0.4123\n');
   });
 });

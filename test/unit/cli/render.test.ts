@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { bar, signedBar } from '#src/cli/render/bars.js';
 import { formatAge, formatBytes, formatCount, formatDuration, formatLoss, formatPlural, formatWeight } from '#src/cli/render/quantities.js';
-import { sparkline } from '#src/cli/render/sparkline.js';
+import { lossCurve, sparkline } from '#src/cli/render/sparkline.js';
 import { cut, renderFields, renderTable } from '#src/cli/render/table.js';
 import { createTerminal, printable, printableLine, styleFor } from '#src/cli/terminal.js';
 
@@ -57,8 +57,8 @@ describe('quantities', () => {
     for (const [when, text] of cases) assert.equal(formatAge(new Date(when), now), text);
   });
 
-  it('keeps small losses apart and shows what is not a number as a dash', () => {
-    assert.equal(formatLoss(11.3571), '11.357');
+  it('writes losses to four decimals, and what is not a number as a dash', () => {
+    assert.equal(formatLoss(11.3571), '11.3571');
     assert.equal(formatLoss(0.0123456), '0.0123');
     assert.equal(formatLoss(Number.NaN), '–');
     assert.equal(formatLoss(Number.POSITIVE_INFINITY), '–');
@@ -86,6 +86,11 @@ describe('sparkline', () => {
     const values = Array.from({ length: 100 }, () => 7);
     values[57] = 0;
     assert.equal(sparkline(values, 10), '█████▁████');
+  });
+
+  it('draws losses by their logarithm, zero included', () => {
+    assert.equal(lossCurve([8, 0.8, 0.08, 0.008], 10), '█▆▃▁');
+    assert.equal(lossCurve([1, 0], 10), '█▁');
   });
 
   it('draws a flat curve low, gaps as spaces and nothing as nothing', () => {
@@ -184,6 +189,7 @@ describe('terminal', () => {
     const tty = { write: () => true, isTTY: true };
     assert.equal(styleFor(tty, {}).bold('x'), '\u001b[1mx\u001b[22m');
     assert.equal(styleFor(tty, { NO_COLOR: '' }).bold('x'), '\u001b[1mx\u001b[22m');
+    assert.equal(styleFor(tty, {}).bold(''), '');
     assert.equal(styleFor(tty, { NO_COLOR: '1' }).bold('x'), 'x');
     assert.equal(styleFor(tty, { TERM: 'dumb' }).bold('x'), 'x');
     assert.equal(styleFor({ write: () => true }, {}).bold('x'), 'x');
