@@ -92,6 +92,9 @@ export class WorkerLink {
     const wait = this.notBefore - Date.now();
     if (wait > 0) await sleep(wait);
     if (this.isClosed) throw fail('ENGINE_CLOSED');
+    // ONNX Runtime reports its use to its makers unless the process's own environment, which a thread cannot set, says not to.
+    // eslint-disable-next-line no-restricted-properties -- no setting of the hub: it is never otherwise
+    process.env['ORT_DISABLE_TELEMETRY'] = '1';
     const worker = new Worker(WORKER_FILE, { workerData: this.settings });
     let cause: unknown;
     worker.on('message', (message: FromWorker) => this.settle(message));
