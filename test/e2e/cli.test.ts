@@ -109,7 +109,7 @@ describe('from a model directory to a composition', () => {
     assert.deepEqual([...names(first), ...names(second)].sort(), ['acme/reverse', 'acme/upper', 'acme/vowels']);
     assert.equal(second.next, null);
     const { out } = await hub.braid('search', 'words', '--limit', '1');
-    assert.match(out, /^acme\/\w+@1\.0\.0 +\d+ {2}\w.* words\.$/m);
+    assert.match(out, /^acme\/\w+@1\.0\.0 +\d+ {2}\w.*\.$/m);
     assert.match(out, /^rank +/m);
     assert.match(out, /^More: braid search … --after \S+$/m);
   });
