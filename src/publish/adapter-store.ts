@@ -1,7 +1,7 @@
 // Keeps published adapters: the files as they were uploaded, by their own digests, and for each adapter, by the digest of what it computes,
 // a manifest that says which tensor is which factor. The runtime loads from these alone; no row is needed.
 import { createReadStream } from 'node:fs';
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { type CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import { type LinearModule } from '#kernels/lora/modules.js';
 import { BraidError } from '#src/http/braid-error.js';
@@ -38,43 +38,50 @@ interface ManifestModule extends LinearModule {
   readonly b: string;
 }
 
-/** Objects that were not there before. */
-export type NewKeys = readonly string[];
-
 @Injectable()
 export class AdapterStore implements AdapterSource {
+  private readonly logger = new Logger('publish');
+
   constructor(@Inject(OBJECT_STORE) private readonly objects: ObjectStore) {}
 
-  /** Stores what the runtime needs. Returns the keys of objects that were not there, for {@link discard}. */
-  async storeAdapter(facts: AdapterFacts, weights: UploadedFile): Promise<NewKeys> {
+  /**
+   * Stores what the runtime needs.
+   * @param made takes the keys of objects that were not there, one by one, so that a caller knows them when a later one fails
+   */
+  async storeAdapter(facts: AdapterFacts, weights: UploadedFile, made: string[]): Promise<void> {
     const manifest: Manifest = {
       format: MANIFEST_FORMAT,
       weights: weights.digest,
       modules: facts.plan.map(({ module, rank, scale, a, b }) => ({ ...module, rank, scale, a: a.name, b: b.name })),
     };
-    const made = await this.storeFiles([weights]);
+    await this.storeFiles([weights], made);
     const key = adapterFileKey(facts.digest, MANIFEST);
     // The manifest that is there names another file with the same factors, which does as well.
-    if ((await this.objects.find(key)) !== undefined) return made;
+    if ((await this.objects.find(key)) !== undefined) return;
     await this.objects.put(key, Buffer.from(JSON.stringify(manifest)));
-    return [...made, key];
+    made.push(key);
   }
 
-  /** Stores files as they are. Returns the keys of objects that were not there. */
-  async storeFiles(files: readonly UploadedFile[]): Promise<NewKeys> {
-    const made: string[] = [];
+  /**
+   * Stores files as they are.
+   * @param made as of {@link storeAdapter}
+   */
+  async storeFiles(files: readonly UploadedFile[], made: string[]): Promise<void> {
     for (const file of files) {
       const key = keyOf(file);
       if ((await this.objects.find(key)) !== undefined) continue;
       await this.objects.putStream(key, createReadStream(file.path), file.sizeBytes);
       made.push(key);
     }
-    return made;
   }
 
-  /** Takes objects of a publish that failed away again. */
-  async discard(keys: NewKeys): Promise<void> {
-    for (const key of keys) await this.objects.delete(key);
+  /** Takes objects of a publish that failed away again; one that cannot be removed is left, which costs space and nothing else. */
+  async discard(keys: readonly string[]): Promise<void> {
+    for (const key of keys) {
+      await this.objects
+        .delete(key)
+        .catch((error: unknown) => this.logger.warn('an object of a failed publish stays in the store', { key, err: error }));
+    }
   }
 
   /**

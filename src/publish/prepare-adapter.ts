@@ -1,5 +1,6 @@
 // Everything about an upload that can be known without the model: parsed, checked, described. Nothing is stored here.
 import { readFile } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
 import { parseAdapterConfig, type AdapterConfig } from '#src/peft/adapter-config.js';
 import { type BaseModel } from '#src/registry/base-model.entity.js';
@@ -36,7 +37,12 @@ export async function prepareAdapter(
   const configBytes = await readUpload(files, 'adapter_config.json');
   const config = parseAdapterConfig(configBytes);
   const examples = files.has('examples.jsonl') ? parseExampleLines((await readUpload(files, 'examples.jsonl')).toString('utf8')) : [];
-  const tokenized = tokenizeExamples(examples, codec, baseModel.contextLength);
+  const tokenized: ProbeRow[] = [];
+  for (const example of examples) {
+    tokenized.push(...tokenizeExamples([example], codec, baseModel.contextLength));
+    // Long texts take their time; requests are served in between.
+    await setImmediate();
+  }
   const weights = files.get('adapter_model.safetensors');
   if (weights === undefined) throw new Error('an upload without weights');
   const facts = await inspectAdapter(weights.path, config, listLinearModules(parseLlamaConfig(baseModel.config)));

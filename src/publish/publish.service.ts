@@ -64,9 +64,9 @@ export class PublishService {
 
     const made: string[] = [];
     try {
-      made.push(...(await this.adapters.storeAdapter(facts, getFile(files, 'adapter_model.safetensors'))));
+      await this.adapters.storeAdapter(facts, getFile(files, 'adapter_model.safetensors'), made);
       const check = await this.verify(baseModel, prepared);
-      made.push(...(await this.adapters.storeFiles([...files.values()])));
+      await this.adapters.storeFiles([...files.values()], made);
       const added = await this.registry.addAdapterVersion({
         name: input.name,
         baseModel,
