@@ -210,10 +210,19 @@ describe('everything else', () => {
     await hub.refused('UNKNOWN_JOB', 'jobs', 'show', '00000000-0000-4000-8000-000000000000');
     await hub.refused('UNKNOWN_JOB', 'jobs', 'watch', '00000000-0000-4000-8000-000000000000');
     await hub.refused('UNKNOWN_BASE_MODEL', 'list', '--base', 'tiny/none');
+    await hub.refused('INVALID_CURSOR', 'search', '--after', 'nonsense');
+    assert.match(await hub.refused('model_not_found', 'complete', 'acme/god', 'text'), /acme\/god/);
+  });
+
+  it('refuses absurd requests for text', async () => {
+    await hub.refused('context_length_exceeded', 'complete', 'tiny/base', 'text', '--max-tokens', '100000');
+    await hub.refused('context_length_exceeded', 'complete', 'tiny/base', 'a'.repeat(5000));
+    await hub.refused('mixture_needs_base', 'complete', 'acme/good', 'text', '--mixture', 'acme/good=1');
+    await hub.refused('invalid_request', 'complete', 'tiny/base', 'text', '--mixture', 'acme/good=100000');
   });
 
   it('refuses folders that are no model', async () => {
-    await hub.refused('BASE_MODEL_CONFIG_INVALID', 'models', 'add', join(folder, 'nothing'), '--name', 'a/b');
+    await hub.refused('BASE_MODEL_DIRECTORY_INVALID', 'models', 'add', join(folder, 'nothing'), '--name', 'a/b');
     await hub.refused('BASE_MODEL_CONFIG_INVALID', 'models', 'add', join(folder, 'good'), '--name', 'a/b');
   });
 

@@ -68,6 +68,7 @@ async function stream(invocation: Invocation, request: Readonly<Record<string, u
   const { terminal, context, hub } = invocation;
   const controller = new AbortController();
   let ended = false;
+  let hasWritten = false;
   try {
     // Closing the connection tells the hub to stop generating.
     await context.interrupts.during(
@@ -78,12 +79,14 @@ async function stream(invocation: Invocation, request: Readonly<Record<string, u
             ended = true;
             continue;
           }
-          terminal.out.write(printable(textOf(event.data)));
+          const text = textOf(event.data);
+          hasWritten ||= text !== '';
+          terminal.out.write(printable(text));
         }
       },
     );
   } catch (error) {
-    terminal.out.write('\n');
+    if (hasWritten) terminal.out.write('\n');
     if (controller.signal.aborted) throw new CliError('INTERRUPTED', 'Stopped.', EXIT.interrupted, { cause: error });
     throw error;
   }

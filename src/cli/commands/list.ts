@@ -23,6 +23,8 @@ export function registerList(program: Command, context: CliContext): void {
     .action(async (options: ListOptions, command: Command) => {
       const invocation = new Invocation(context, command);
       const page = await invocation.hub.listRepositories(ownOptions(options));
-      invocation.show(page, () => renderRepositories(page, invocation.terminal));
+      invocation.show(page, () =>
+        page.items.length === 0 && options.after !== undefined ? 'Nothing more.\n' : renderRepositories(page, invocation.terminal),
+      );
     });
 }
