@@ -21,6 +21,8 @@ const GROWTH = 1.5;
 
 /** Page 0 of every class stays zero: empty slots point at it. */
 export class PageBank {
+  /** Changes with every load. */
+  version = 0;
   private readonly classes = new Map<LinearClass, ClassPages>();
 
   constructor(
@@ -48,6 +50,7 @@ export class PageBank {
    * mixture's weights alone. Layers that the adapter leaves out become zero there.
    */
   load({ pages, adapter }: LoadCall): void {
+    this.version++;
     for (const [linearClass, numbers] of pages) {
       const target = this.get(linearClass);
       this.grow(target, Math.max(...numbers) + 1);

@@ -50,9 +50,15 @@ export async function openProvider({ provider, threads }: Pick<WorkerSettings, '
     await session.run({ x: new ort.Tensor('float32', Float32Array.of(1), [1]) });
     await session.release();
   } catch (error) {
-    throw new ProviderError(error instanceof Error ? error.message : String(error), ADVICE[provider], { cause: error });
+    throw new ProviderError(describeCause(error), ADVICE[provider], { cause: error });
   }
   return ort;
+}
+
+/** ONNX Runtime's words without its own source places: `/onnxruntime_src/….cc:136 function condition was false. ` comes before them. */
+function describeCause(error: unknown): string {
+  const text = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').trim();
+  return text.replace(/^\/onnxruntime_src\/.* was false\. /, '').replace(/\.$/, '');
 }
 
 /** y = x + x */

@@ -1,22 +1,24 @@
 // One step program in an ONNX Runtime session: opens it, turns a call into feeds and outputs into a result.
 import type { StepProgram } from '#kernels/decode/step-program.js';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { AdapterFeeds } from './adapter-feeds.js';
 import type { KvBlock, KvStore, LayerKv } from './kv-store.js';
 import type { PageBank } from './page-bank.js';
-import type { ClassSlots, Provider, RunCall, RunResult } from './protocol.js';
+import type { Provider, RunCall, RunResult } from './protocol.js';
 
 type Ort = typeof import('onnxruntime-node');
 type Feeds = Record<string, Tensor>;
 
 export class StepSession {
-  /** One tensor per page array, until the array grows. */
-  private readonly pageTensors = new Map<string, { data: Float32Array; tensor: Tensor }>();
+  private readonly adapterFeeds: AdapterFeeds;
 
   private constructor(
     private readonly ort: Ort,
     private readonly session: InferenceSession,
     readonly program: Omit<StepProgram, 'model'>,
-  ) {}
+  ) {
+    this.adapterFeeds = new AdapterFeeds(ort.Tensor, program);
+  }
 
   static async open(
     ort: Ort,
@@ -29,14 +31,14 @@ export class StepSession {
   }
 
   async release(): Promise<void> {
-    this.pageTensors.clear();
+    this.adapterFeeds.clear();
     await this.session.release();
   }
 
   /** Runs the call; caches are taken from and put into `store` as the call says. */
   async run(call: RunCall, bank: PageBank, store: KvStore): Promise<RunResult> {
     const past = call.cache.isContinued ? store.take(call.cache.keys, call.pastLengths) : undefined;
-    const feeds = { ...this.createStepFeeds(call), ...this.createCacheFeeds(call.rows, past), ...this.createAdapterFeeds(call, bank) };
+    const feeds = { ...this.createStepFeeds(call), ...this.createCacheFeeds(call.rows, past), ...this.adapterFeeds.create(call, bank) };
     const outputs = await this.session.run(feeds, this.listOutputs(call));
     if (call.cache.isKept) store.add(this.readCache(call.cache.keys, outputs));
     const tokens = getOutput(outputs, 'tokens');
@@ -80,38 +82,6 @@ export class StepSession {
       feeds[`pastValue.${layer}`] = cache === undefined ? empty : new this.ort.Tensor('float32', cache.value, dims);
     }
     return feeds;
-  }
-
-  private createAdapterFeeds(call: RunCall, bank: PageBank): Feeds {
-    const { Tensor } = this.ort;
-    const { classes, pageRank } = this.program;
-    const scaleRows = call.application === 'merged' ? 1 : call.rows;
-    const feeds: Feeds = {};
-    for (const linearClass of classes) {
-      const used: ClassSlots = call.lora.find((slots) => slots.class === linearClass) ?? {
-        class: linearClass,
-        groups: 1,
-        slotsPerGroup: 0,
-        slots: new BigInt64Array(0),
-        scale: new Float32Array(0),
-      };
-      feeds[`loraSlots.${linearClass}`] = new Tensor('int64', used.slots, [used.groups, used.slotsPerGroup]);
-      feeds[`loraScale.${linearClass}`] = new Tensor('float32', used.scale, [scaleRows, used.slotsPerGroup * pageRank]);
-      const capacity = bank.capacity(linearClass);
-      for (const [layer, { a, b, dIn, dOut }] of bank.modules(linearClass)) {
-        feeds[`loraA.${layer}.${linearClass}`] = this.getPageTensor(`a.${layer}.${linearClass}`, a, [capacity, pageRank, dIn]);
-        feeds[`loraB.${layer}.${linearClass}`] = this.getPageTensor(`b.${layer}.${linearClass}`, b, [capacity, pageRank, dOut]);
-      }
-    }
-    return feeds;
-  }
-
-  private getPageTensor(key: string, data: Float32Array, dims: readonly number[]): Tensor {
-    const known = this.pageTensors.get(key);
-    if (known?.data === data) return known.tensor;
-    const tensor = new this.ort.Tensor('float32', data, dims);
-    this.pageTensors.set(key, { data, tensor });
-    return tensor;
   }
 
   private listOutputs(call: RunCall): string[] {
