@@ -8,8 +8,10 @@ import { fileURLToPath } from 'node:url';
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Runs a command in the repository root with this terminal; ends the process with the command's status when it fails. */
-export function runOrExit(command, args, options = {}) {
-  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
+export function runOrExit(command, args) {
+  // ONNX Runtime reports to its makers unless told otherwise; the hub says so itself, tests and benches that open sessions do it here.
+  const env = { ...process.env, ORT_DISABLE_TELEMETRY: '1' };
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', env });
   if (result.error) {
     console.error(`${command}: ${result.error.message}`);
     process.exit(1);
