@@ -1,0 +1,117 @@
+// Composition on the bundled example: few-shot losses are PyTorch's, and two skills that no adapter has together are found.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type Candidate } from '#src/compose/report.js';
+import { runSearch, type SearchOutcome } from '#src/compose/run-search.js';
+import { digestOf, parseRepoName, parseVersion } from '#src/ids/ids.js';
+import type { Mixture } from '#src/runtime/engine.js';
+import type { ModelEngine } from '#src/runtime/model-engine.js';
+import { parseExamples, tokenizeExamples } from '#src/tokenizer/examples.js';
+import { loadTextCodec } from '#src/tokenizer/load-text-codec.js';
+import type { TextCodec } from '#src/tokenizer/text-codec.js';
+import { DirectoryAdapters, openTestEngine } from '#test/fixtures/engine.js';
+
+const bundle = fileURLToPath(new URL('../../../examples/tiny-words', import.meta.url));
+
+interface Line {
+  readonly prompt: string;
+  readonly completion: string;
+}
+interface ExpectedTask {
+  readonly task: string;
+  /** Of train.jsonl, from 0: the few-shot examples. */
+  readonly lines: readonly number[];
+  readonly singleLosses: Readonly<Record<string, number>>;
+}
+
+function readLines(...path: string[]): Line[] {
+  return readFileSync(join(bundle, ...path), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+}
+
+describe('composition on the bundled example', () => {
+  const { tasks } = JSON.parse(readFileSync(join(bundle, 'expected.json'), 'utf8')) as { tasks: ExpectedTask[] };
+  const names = readdirSync(join(bundle, 'adapters')).sort();
+  let engine: ModelEngine;
+  let codec: TextCodec;
+  let candidates: Candidate[];
+
+  before(async () => {
+    const model = join(bundle, 'model');
+    const adapters = new DirectoryAdapters(model);
+    candidates = names.map((name) => ({
+      adapter: parseRepoName(`braid/${name}`),
+      version: parseVersion('1.0.0'),
+      digest: adapters.add(join(bundle, 'adapters', name)),
+    }));
+    engine = await openTestEngine(model, adapters, { maxBatchRows: 50 });
+    codec = await loadTextCodec(model);
+  });
+  after(() => engine.close());
+
+  function search(task: string, options: { budget: number; optimizer: 'cma-es' | 'random' }): Promise<SearchOutcome> {
+    const train = readLines('tasks', task, 'train.jsonl');
+    const lines = tasks.find((row) => row.task === task)?.lines ?? [];
+    const examples = parseExamples(lines.map((line) => train[line]));
+    return runSearch({
+      ...options,
+      engine,
+      base: { name: parseRepoName('braid/tiny-words'), digest: digestOf('tiny-words') },
+      candidates,
+      examples: tokenizeExamples(examples, codec, engine.contextLength),
+      examplesDigest: digestOf(JSON.stringify(examples)),
+      seed: 1,
+    });
+  }
+
+  async function exactMatch(task: string, mixture: Mixture): Promise<number> {
+    const test = readLines('tasks', task, 'test.jsonl').slice(0, 50);
+    const answers = await Promise.all(
+      test.map(async ({ prompt }) => {
+        const ids: number[] = [];
+        const sampling = { temperature: 0, topK: 0, topP: 1, seed: 0 };
+        const request = {
+          ids: codec.encode(prompt),
+          mixture,
+          maxTokens: 24,
+          stopTokens: codec.eosTokenIds,
+          sampling,
+          topLogprobs: 0,
+          stream: false,
+        };
+        for await (const { id } of engine.generate(request)) ids.push(id);
+        return codec.decode(ids);
+      }),
+    );
+    return answers.filter((answer, i) => answer === test[i]?.completion).length / test.length;
+  }
+
+  it('the loss of every single adapter is what PyTorch computes on the same examples', async () => {
+    for (const { task, singleLosses } of tasks) {
+      const { report } = await search(task, { budget: names.length + 2, optimizer: 'random' });
+      for (const [i, name] of names.entries()) {
+        const loss = report.singles[i]?.loss ?? NaN;
+        assert.ok(Math.abs(loss - (singleLosses[name] ?? NaN)) < 2e-3, `${task}, ${name}: ${loss}, expected ${singleLosses[name]}`);
+      }
+    }
+  });
+
+  it('selection and transform together: nearly always right where the best single adapter never is', async () => {
+    const { parts, report } = await search('last-upper', { budget: 200, optimizer: 'cma-es' });
+    assert.equal(report.winner, 'composed');
+    assert.ok((report.composed.objective ?? Infinity) < 0.05, JSON.stringify(report.composed));
+    assert.ok((await exactMatch('last-upper', parts)) >= 0.9);
+    const best = report.singles.reduce(
+      (least, { objective }, i) => ((objective ?? Infinity) < (report.singles[least]?.objective ?? Infinity) ? i : least),
+      0,
+    );
+    const single = candidates[best];
+    assert.ok(single);
+    assert.ok((await exactMatch('last-upper', [{ digest: single.digest, weight: 1 }])) <= 0.1);
+  });
+});
