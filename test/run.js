@@ -41,5 +41,6 @@ if (!serverHalf && suites.includes('integration')) {
     'The server half (PostgreSQL and S3) is not run: set BRAID_TEST_DATABASE_URL and BRAID_TEST_S3_ENDPOINT, or start both with .ci/services.sh.',
   );
 }
-// Two files at a time: each integration test opens its own engine, which uses every core on its own.
-runOrExit(process.execPath, ['--enable-source-maps', '--test', '--test-concurrency=2', '--test-reporter=spec', ...files]);
+// Two files at a time: each integration test opens its own engine, which uses every core on its own. The real model alone fills the machine.
+const concurrency = suites.includes('real') ? 1 : 2;
+runOrExit(process.execPath, ['--enable-source-maps', '--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...files]);
