@@ -2,18 +2,28 @@
 import type { Graph } from '../graph/graph.js';
 import { getDim, multiplyDims } from '../graph/shapes.js';
 import type { FloatValue } from '../graph/values.js';
+import type { ProductKernel } from '../nn/provider-kernels.js';
+import { createRightFactor, multiplyByTransposed, type RightFactor } from '../nn/right-factor.js';
 import type { ClassInputs, PagedFactors } from './adapter-inputs.js';
 
 /** A composition's rows for one module, gathered once per run: A [g, R, dIn], B transposed [g, R, dOut], scale [b, 1, R] with R = S·pageRank. */
 export interface LowRankRows {
-  readonly a: FloatValue;
+  readonly a: RightFactor;
   readonly b: FloatValue;
   readonly scale: FloatValue;
 }
 
 /** Gathers a module's pages by slot. Build it outside the decode loop: the copies are made once per run. */
-export function gatherRows(graph: Graph, pages: PagedFactors, inputs: ClassInputs, scale: FloatValue, name: string): LowRankRows {
-  return { a: gatherPages(graph, pages.a, inputs, `${name}.aRows`), b: gatherPages(graph, pages.b, inputs, `${name}.bRows`), scale };
+export function gatherRows(
+  graph: Graph,
+  pages: PagedFactors,
+  inputs: ClassInputs,
+  scale: FloatValue,
+  kernel: ProductKernel,
+  name: string,
+): LowRankRows {
+  const a = createRightFactor(graph, gatherPages(graph, pages.a, inputs, `${name}.aRows`), kernel);
+  return { a, b: gatherPages(graph, pages.b, inputs, `${name}.bRows`), scale };
 }
 
 /**
@@ -24,7 +34,7 @@ export function gatherRows(graph: Graph, pages: PagedFactors, inputs: ClassInput
  * Numerics: fp32; equal to {@link mergeDelta} up to the order of summation.
  */
 export function addLowRankDelta(graph: Graph, x: FloatValue, y: FloatValue, rows: LowRankRows, name: string): FloatValue {
-  const projected = graph.matMulTransposed(x, rows.a, `${name}.projected`);
+  const projected = multiplyByTransposed(graph, x, rows.a, `${name}.projected`);
   const scaled = graph.multiply(projected, rows.scale, `${name}.scaled`);
   const delta = graph.matMul(scaled, rows.b, `${name}.delta`);
   return graph.add(y, delta, `${name}.adapted`);

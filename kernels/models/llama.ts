@@ -13,16 +13,11 @@ import { declareClassInputs, declarePages, groupDim, type ClassInputs } from '..
 import { gatherRows, mergeDelta } from '../lora/low-rank-delta.js';
 import { LINEAR_CLASSES, type LinearClass, type LinearModule } from '../lora/modules.js';
 import type { LayerCache } from '../nn/attention-state.js';
-import {
-  chooseAttentionKernel,
-  createAttention,
-  projectHeads,
-  type Attend,
-  type AttentionKernel,
-  type AttentionWeights,
-} from '../nn/attention.js';
+import { createAttention, projectHeads, type Attend, type AttentionWeights } from '../nn/attention.js';
 import { gatedFeedForward, type GatedFeedForwardWeights } from '../nn/gated-feed-forward.js';
 import { applyLinear, type Linear } from '../nn/linear.js';
+import { chooseKernels, type ProviderKernels } from '../nn/provider-kernels.js';
+import { createRightFactor, multiplyByTransposed } from '../nn/right-factor.js';
 import { createRopeCaches } from '../nn/rope.js';
 import type { LlamaConfig } from './llama-config.js';
 import { loadStoredTensor, loadTensor, toFloat32, type TensorIndex } from './tensor-index.js';
@@ -79,19 +74,19 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
     classes,
     pageRank,
     contextLength,
-    attention: chooseAttentionKernel(provider, config.headDim),
+    kernels: chooseKernels(provider, config.headDim),
   });
   const { outputs } = addStepLoop(graph, model);
   const { layers, kvHeads, headDim, vocabularySize } = config;
   return encodeStepProgram(graph, outputs, { mode, provider, classes, pageRank, layers, kvHeads, headDim, vocabularySize, contextLength });
 }
 
-interface AdapterPlan {
+interface ProgramPlan {
   readonly mode: StepMode;
   readonly classes: readonly LinearClass[];
   readonly pageRank: number;
   readonly contextLength: number;
-  readonly attention: AttentionKernel;
+  readonly kernels: ProviderKernels;
 }
 
 interface Block {
@@ -102,7 +97,7 @@ interface Block {
   readonly feedForward: GatedFeedForwardWeights;
 }
 
-function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, plan: AdapterPlan): CausalModel {
+function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, plan: ProgramPlan): CausalModel {
   const { hiddenSize, vocabularySize, headDim, normEpsilon } = config;
   const adapters = createAdapterLayer(graph, plan);
   const modules = new Map(listLinearModules(config).map((module) => [module.path, module]));
@@ -139,9 +134,10 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
     };
   });
   const finalNorm = load('model.norm.weight', [hiddenSize]);
-  const head = config.hasTiedEmbeddings
+  const headWeight = config.hasTiedEmbeddings
     ? toFloat32(graph, embedding, 'model.embed_tokens.weight')
     : load('lm_head.weight', [vocabularySize, hiddenSize]);
+  const head = createRightFactor(graph, headWeight, plan.kernels.product);
   const rope = createRopeCaches(graph, { theta: config.ropeTheta, headDim, positions: plan.contextLength }, 'rope');
 
   return {
@@ -149,7 +145,7 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
     kvHeads: config.kvHeads,
     headDim,
     runBlocks: (body, { ids, positions, rows, past, presentDim }) => {
-      const attend = createAttention(body, plan.attention, config, rope, rows, presentDim);
+      const attend = createAttention(body, plan.kernels, config, rope, rows, presentDim);
       const select = (value: FloatValue, name: string): FloatValue => body.gatherND(value, positions, name);
       let x = toFloat32(body, body.gather(embedding, ids, 0, 'embeddedRows'), 'embedded');
       const present = blocks.map((block, layer) => {
@@ -169,7 +165,7 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
       return { hidden: x, present };
     },
     computeLogits: (body, hidden) =>
-      body.matMulTransposed(body.rootMeanSquareNorm(hidden, finalNorm, normEpsilon, 'finalNorm'), head, 'logits'),
+      multiplyByTransposed(body, body.rootMeanSquareNorm(hidden, finalNorm, normEpsilon, 'finalNorm'), head, 'logits'),
   };
 }
 
@@ -203,21 +199,23 @@ function runBlock(
 }
 
 /** Declares the classes' inputs once and returns how a module's weight is adapted: not at all, by rows beside it, or merged into it. */
-function createAdapterLayer(graph: Graph, { mode, classes, pageRank }: AdapterPlan): (weight: FloatValue, module: LinearModule) => Linear {
-  if (mode === 'base') return (weight) => ({ weight });
-  const inputs = new Map<LinearClass, ClassInputs>();
-  const columns = new Map<LinearClass, FloatValue>();
+function createAdapterLayer(
+  graph: Graph,
+  { mode, classes, pageRank, kernels: { product } }: ProgramPlan,
+): (weight: FloatValue, module: LinearModule) => Linear {
+  const inputs = new Map<LinearClass, { inputs: ClassInputs; column: FloatValue }>();
   for (const target of classes) {
     const declared = declareClassInputs(graph, target, mode === 'merged' ? 1 : 'b', pageRank);
-    inputs.set(target, declared);
-    if (mode === 'factored') columns.set(target, graph.unsqueeze(declared.scale, 1, `loraScale.${target}.column`));
+    const column = mode === 'factored' ? graph.unsqueeze(declared.scale, 1, `loraScale.${target}.column`) : declared.scale;
+    inputs.set(target, { inputs: declared, column });
   }
   return (weight, module) => {
-    const classInputs = inputs.get(module.class);
-    if (!classInputs) return { weight };
+    const found = inputs.get(module.class);
+    if (!found) return { weight: createRightFactor(graph, weight, product) };
     const pages = declarePages(graph, module, pageRank);
     const name = `lora.${module.layer}.${module.class}`;
-    if (mode === 'merged') return { weight: mergeDelta(graph, weight, pages, classInputs, name) };
-    return { weight, rows: gatherRows(graph, pages, classInputs, columns.get(module.class) ?? classInputs.scale, name) };
+    if (mode === 'merged') return { weight: createRightFactor(graph, mergeDelta(graph, weight, pages, found.inputs, name), product) };
+    const rows = gatherRows(graph, pages, found.inputs, found.column, product, name);
+    return { weight: createRightFactor(graph, weight, product), rows };
   };
 }

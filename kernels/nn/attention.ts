@@ -5,6 +5,7 @@ import type { FloatValue } from '../graph/values.js';
 import type { Attended, AttentionShape, LayerCache, ProjectedHeads, StepRows } from './attention-state.js';
 import { applyLinear, type Linear } from './linear.js';
 import { createPlainRowState, plainAttention } from './plain-attention.js';
+import type { ProviderKernels } from './provider-kernels.js';
 import type { RopeCaches } from './rope.js';
 
 export interface AttentionWeights {
@@ -15,32 +16,21 @@ export interface AttentionWeights {
   readonly norms?: { readonly query: FloatValue; readonly key: FloatValue; readonly epsilon: number };
 }
 
-/** `fused`: com.microsoft GroupQueryAttention. `plain`: the same in elementary ops. */
-export type AttentionKernel = 'fused' | 'plain';
-
-/** The fused op rotates head sizes in steps of 16 only. */
-const FUSED_HEAD_STEP = 16;
-
-/** The kernel for a head size on a provider: CUDA's fused op takes half precision only. */
-export function chooseAttentionKernel(provider: 'cpu' | 'webgpu' | 'cuda', headDim: number): AttentionKernel {
-  return provider !== 'cuda' && headDim % FUSED_HEAD_STEP === 0 ? 'fused' : 'plain';
-}
-
 /** Attention of one layer within a step whose rows are already described. */
 export type Attend = (projected: ProjectedHeads, past: LayerCache, name: string) => Attended;
 
 /** Prepares what all layers of a step share; `presentDim` names the cache's length after the step. */
 export function createAttention(
   graph: Graph,
-  kernel: AttentionKernel,
+  kernels: ProviderKernels,
   shape: AttentionShape,
   rope: RopeCaches,
   rows: StepRows,
   presentDim: string,
 ): Attend {
-  if (kernel === 'plain') {
+  if (kernels.attention === 'plain') {
     const state = createPlainRowState(graph, shape, rope, rows, presentDim, 'rows');
-    return (projected, past, name) => plainAttention(graph, projected, shape, state, past, presentDim, name);
+    return (projected, past, name) => plainAttention(graph, projected, shape, state, past, { product: kernels.product, presentDim }, name);
   }
   const lastPositions = graph.subtract(rows.fedLengths, graph.constant('int32', [1]), 'rows.lastPositions');
   const heads = { query: shape.heads, keyValue: shape.kvHeads };

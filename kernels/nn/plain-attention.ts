@@ -3,6 +3,8 @@ import type { Graph } from '../graph/graph.js';
 import { getDim, multiplyDims } from '../graph/shapes.js';
 import type { FloatValue, Value } from '../graph/values.js';
 import type { Attended, AttentionShape, LayerCache, ProjectedHeads, StepRows } from './attention-state.js';
+import type { ProductKernel } from './provider-kernels.js';
+import { createRightFactor, multiplyByTransposed } from './right-factor.js';
 import type { RopeCaches } from './rope.js';
 
 /** Far below any score, and finite, so that a row of nothing but masked places stays a number. */
@@ -70,9 +72,10 @@ export function plainAttention(
   shape: AttentionShape,
   rows: PlainRowState,
   past: LayerCache,
-  presentDim: string,
+  options: { product: ProductKernel; presentDim: string },
   name: string,
 ): Attended {
+  const { product, presentDim } = options;
   const { heads, kvHeads, headDim } = shape;
   const [batch, time] = [getDim(projected.query.shape, 0), getDim(projected.query.shape, 1)];
   const split = (value: FloatValue, count: number, which: string): FloatValue =>
@@ -97,7 +100,7 @@ export function plainAttention(
   const byHead = graph.transpose(query, [0, 2, 1, 3], `${name}.queryByHead`);
   const grouped = graph.reshape(byHead, [batch, kvHeads, groupRows, headDim], `${name}.queryByGroup`);
   const scaled = graph.multiply(grouped, graph.constant('float32', [1 / Math.sqrt(headDim)], []), `${name}.scaledQuery`);
-  const scores = graph.matMulTransposed(scaled, present.key, `${name}.groupScores`);
+  const scores = multiplyByTransposed(graph, scaled, createRightFactor(graph, present.key, product), `${name}.groupScores`);
   const scoresByHead = graph.reshape(scores, [batch, heads, time, presentDim], `${name}.scores`);
   const masked = graph.where(rows.isVisible, scoresByHead, graph.constant('float32', [MASKED], []), `${name}.maskedScores`);
   const weights = graph.reshape(graph.softmax(masked, `${name}.weights`), [batch, kvHeads, groupRows, presentDim], `${name}.groupWeights`);

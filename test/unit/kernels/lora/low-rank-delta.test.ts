@@ -6,6 +6,8 @@ import { declareClassInputs, declarePages, groupDim } from '#kernels/lora/adapte
 import { gatherRows, mergeDelta } from '#kernels/lora/low-rank-delta.js';
 import { cutIntoPages, expandScales, type LoraPage } from '#kernels/lora/pages.js';
 import { applyLinear } from '#kernels/nn/linear.js';
+import type { ProductKernel } from '#kernels/nn/provider-kernels.js';
+import { createRightFactor } from '#kernels/nn/right-factor.js';
 import { float32, int64, numbersOf, runGraph, type Tensors } from '#test/fixtures/graph-session.js';
 import { createRandomTensors, largestDifference } from '#test/fixtures/random-tensors.js';
 import { applyReferenceLinear, type Matrix, type ReferenceDelta } from '#test/reference/decoder.js';
@@ -84,7 +86,13 @@ function slotFeeds({ adapters }: Case, mixtures: Mixtures, isShared: boolean, ro
   };
 }
 
-async function applyInGraph(testCase: Case, mode: 'factored' | 'merged', mixtures: Mixtures, isShared: boolean): Promise<number[]> {
+async function applyInGraph(
+  testCase: Case,
+  mode: 'factored' | 'merged',
+  mixtures: Mixtures,
+  isShared: boolean,
+  product: ProductKernel = 'fused',
+): Promise<number[]> {
   const graph = Graph.create('linear', { expandableDims: [groupDim('q_proj')] });
   const x = graph.input('x', 'float32', ['b', 't', D_IN]);
   const weight = graph.table('weight', Float32Array.from(testCase.weight.flat()), [D_OUT, D_IN]);
@@ -92,8 +100,11 @@ async function applyInGraph(testCase: Case, mode: 'factored' | 'merged', mixture
   const pages = declarePages(graph, { layer: 0, class: 'q_proj', dIn: D_IN, dOut: D_OUT }, PAGE_RANK);
   const linear =
     mode === 'merged'
-      ? { weight: mergeDelta(graph, weight, pages, inputs, 'lora') }
-      : { weight, rows: gatherRows(graph, pages, inputs, graph.unsqueeze(inputs.scale, 1, 'scale'), 'lora') };
+      ? { weight: createRightFactor(graph, mergeDelta(graph, weight, pages, inputs, 'lora'), product) }
+      : {
+          weight: createRightFactor(graph, weight, product),
+          rows: gatherRows(graph, pages, inputs, graph.unsqueeze(inputs.scale, 1, 'scale'), product, 'lora'),
+        };
   const y = applyLinear(graph, x, linear, 'y');
   const batch = testCase.x.length;
   const feeds = {
@@ -148,6 +159,17 @@ describe('a linear with LoRA pages', () => {
   }
 
   const testCase = createCase({ ranks: [3, 9, 8], batch: 2, width: 3 });
+  for (const mode of ['factored', 'merged'] as const) {
+    test(`${mode}: plain products equal fused ones`, async () => {
+      const mixtures = [
+        [[0, 0.7] as const, [1, -0.4] as const],
+        mode === 'merged' ? [[0, 0.7] as const, [1, -0.4] as const] : [[2, 1.1] as const],
+      ];
+      const plain = await applyInGraph(testCase, mode, mixtures, mode === 'merged', 'plain');
+      assert.ok(largestDifference(plain, applyInReference(testCase, mixtures)) < TOLERANCE);
+    });
+  }
+
   const base = applyInReference(testCase, [[], []]);
   for (const mode of ['factored', 'merged'] as const) {
     test(`${mode}: weight 0 is the base, exactly`, async () => {

@@ -124,14 +124,17 @@ describe('a step program agrees with the float64 decoder', () => {
           assert.ok(largestDifference(found[i] ?? [], expectedOf({ ...row, mixture })) < TOLERANCE, `row ${i}`);
       });
 
-      test('the base, on the attention that CUDA gets', async () => {
-        const program = buildStepProgram({ config, tensors: written.tensors, mode: 'base', classes: [], provider: 'cuda' });
-        const session = await openSession(program.model, directory);
-        const found = await scoreRows(session, program, rows);
-        await session.release();
-        for (const [i, row] of rows.entries())
-          assert.ok(largestDifference(found[i] ?? [], expectedOf({ ...row, mixture: [] })) < TOLERANCE, `row ${i}`);
-      });
+      for (const provider of ['cuda', 'webgpu'] as const) {
+        test(`factored, on the kernels that ${provider} gets`, async () => {
+          const program = buildStepProgram({ config, tensors: written.tensors, mode: 'factored', classes: LINEAR_CLASSES, provider });
+          const session = await openSession(program.model, directory);
+          const bank = new TestBank(program, modules, adapters);
+          const feeds = { ...bank.pageFeeds(), ...bank.rowFeeds(rows.map(({ mixture }) => mixture)) };
+          const found = await scoreRows(session, program, rows, feeds);
+          await session.release();
+          for (const [i, row] of rows.entries()) assert.ok(largestDifference(found[i] ?? [], expectedOf(row)) < TOLERANCE, `row ${i}`);
+        });
+      }
     });
   }
 });

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Graph } from '#kernels/graph/graph.js';
-import { chooseAttentionKernel, createAttention, projectHeads, type AttentionKernel } from '#kernels/nn/attention.js';
+import { createAttention, projectHeads } from '#kernels/nn/attention.js';
+import { chooseKernels, type ProviderKernels } from '#kernels/nn/provider-kernels.js';
+import { createRightFactor } from '#kernels/nn/right-factor.js';
 import { createRopeCaches } from '#kernels/nn/rope.js';
 import { float32, int32, int64, numbersOf, runGraph, type Tensors } from '#test/fixtures/graph-session.js';
 import { createRandomTensors, largestDifference } from '#test/fixtures/random-tensors.js';
@@ -19,7 +21,7 @@ interface Shape {
 
 /** A step of attention alone: query, key and value are inputs. */
 function buildStep(
-  kernel: AttentionKernel,
+  kernels: ProviderKernels,
   shape: Shape,
 ): { graph: Graph; outputs: readonly [string, string, string]; build: (feeds: Tensors) => Promise<Tensors> } {
   const graph = Graph.create('attention');
@@ -36,7 +38,7 @@ function buildStep(
   const totalLength = graph.input('totalLength', 'int32', []);
   const rope = createRopeCaches(graph, { theta: THETA, headDim, positions: 64 }, 'rope');
   const rows = { pastLengths, fedLengths, width: graph.input('width', 'int64', [1]), timeDim: 't', totalLength };
-  const { context, present } = createAttention(graph, kernel, shape, rope, rows, 'present')({ query, key, value }, past, 'attention');
+  const { context, present } = createAttention(graph, kernels, shape, rope, rows, 'present')({ query, key, value }, past, 'attention');
   const outputs = [context, present.key, present.value];
   return { graph, outputs: [context.name, present.key.name, present.value.name], build: (feeds) => runGraph(graph, outputs, feeds) };
 }
@@ -51,24 +53,26 @@ const SHAPES: readonly Shape[] = [
 
 describe('attention', () => {
   for (const shape of SHAPES) {
-    for (const kernel of shape.headDim % 16 === 0 ? (['fused', 'plain'] as const) : (['plain'] as const)) {
+    const choices = (['cpu', 'webgpu', 'cuda'] as const).map((provider) => chooseKernels(provider, shape.headDim));
+    const different = new Map(choices.map((kernels) => [`${kernels.attention} attention, ${kernels.product} products`, kernels]));
+    for (const [kernelNames, kernels] of different) {
       for (const lengths of [[7], [5, 1, 8, 3]]) {
-        test(`${kernel}, ${shape.heads}/${shape.kvHeads} heads of ${shape.headDim}, prompts of ${lengths.join()}`, async () => {
-          await checkAgainstReference(kernel, shape, lengths);
+        test(`${kernelNames}, ${shape.heads}/${shape.kvHeads} heads of ${shape.headDim}, prompts of ${lengths.join()}`, async () => {
+          await checkAgainstReference(kernels, shape, lengths);
         });
       }
     }
   }
 
-  test('the fused kernel is chosen only where it works', () => {
-    assert.equal(chooseAttentionKernel('cpu', 64), 'fused');
-    assert.equal(chooseAttentionKernel('webgpu', 128), 'fused');
-    assert.equal(chooseAttentionKernel('cpu', 24), 'plain');
-    assert.equal(chooseAttentionKernel('cuda', 64), 'plain');
+  test('fused kernels are chosen only where they work', () => {
+    assert.deepEqual(chooseKernels('cpu', 64), { attention: 'fused', product: 'fused' });
+    assert.deepEqual(chooseKernels('cpu', 24), { attention: 'plain', product: 'fused' });
+    assert.deepEqual(chooseKernels('webgpu', 128), { attention: 'fused', product: 'plain' });
+    assert.deepEqual(chooseKernels('cuda', 64), { attention: 'plain', product: 'fused' });
   });
 });
 
-async function checkAgainstReference(kernel: AttentionKernel, shape: Shape, lengths: readonly number[]): Promise<void> {
+async function checkAgainstReference(kernels: ProviderKernels, shape: Shape, lengths: readonly number[]): Promise<void> {
   const laterSteps = 3;
   const { heads, kvHeads, headDim } = shape;
   const random = createRandomTensors(heads * 100 + headDim + lengths.length);
@@ -78,7 +82,7 @@ async function checkAgainstReference(kernel: AttentionKernel, shape: Shape, leng
     value: random.matrix(length + laterSteps, kvHeads * headDim, 2),
   }));
   const expected = sequences.map(({ query, key, value }) => referenceAttention(query, key, value, headDim, THETA));
-  const step = buildStep(kernel, shape);
+  const step = buildStep(kernels, shape);
   const batch = lengths.length;
   const width = Math.max(...lengths);
 
@@ -145,7 +149,9 @@ test('projectHeads normalises each head of query and key, and leaves values alon
   const rows = random.matrix(5, width);
   const graph = Graph.create('heads');
   const x = graph.input('x', 'float32', ['b', 't', width]);
-  const table = (name: string, matrix: Matrix) => ({ weight: graph.table(name, Float32Array.from(matrix.flat()), [matrix.length, width]) });
+  const table = (name: string, matrix: Matrix) => ({
+    weight: createRightFactor(graph, graph.table(name, Float32Array.from(matrix.flat()), [matrix.length, width]), 'fused'),
+  });
   const norm = (name: string, scale: readonly number[]) => graph.table(name, Float32Array.from(scale), [headDim]);
   const projected = projectHeads(
     graph,

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { Graph } from '#kernels/graph/graph.js';
 import { gatedFeedForward } from '#kernels/nn/gated-feed-forward.js';
 import { applyLinear } from '#kernels/nn/linear.js';
+import { createRightFactor } from '#kernels/nn/right-factor.js';
 import { createRopeCaches } from '#kernels/nn/rope.js';
 import { float32, numbersOf, runGraph } from '#test/fixtures/graph-session.js';
 import { createRandomTensors, largestDifference } from '#test/fixtures/random-tensors.js';
@@ -30,8 +31,12 @@ describe('rootMeanSquareNorm', () => {
 });
 
 describe('gatedFeedForward and applyLinear', () => {
-  for (const hasBias of [false, true]) {
-    test(hasBias ? 'with biases' : 'without biases', async () => {
+  for (const [hasBias, product] of [
+    [false, 'fused'],
+    [true, 'fused'],
+    [true, 'plain'],
+  ] as const) {
+    test(`${hasBias ? 'with' : 'without'} biases, ${product} products`, async () => {
       const random = createRandomTensors(3);
       const [width, inner] = [12, 20];
       const create = (dOut: number, dIn: number) => ({
@@ -42,7 +47,11 @@ describe('gatedFeedForward and applyLinear', () => {
       const rows = random.matrix(4, width, 3);
       const graph = Graph.create('feedForward');
       const load = (name: string, { weight, bias }: { weight: number[][]; bias?: number[] }) => ({
-        weight: graph.table(name, Float32Array.from(weight.flat()), [weight.length, weight[0]?.length ?? 0]),
+        weight: createRightFactor(
+          graph,
+          graph.table(name, Float32Array.from(weight.flat()), [weight.length, weight[0]?.length ?? 0]),
+          product,
+        ),
         ...(bias ? { bias: graph.table(`${name}.bias`, Float32Array.from(bias), [bias.length]) } : {}),
       });
       const x = graph.input('x', 'float32', ['b', 't', width]);

@@ -1,0 +1,26 @@
+// Which implementation a provider gets where ONNX Runtime's fused ops differ between providers.
+
+/** `fused`: com.microsoft GroupQueryAttention. `plain`: the same in elementary ops. */
+export type AttentionKernel = 'fused' | 'plain';
+
+/** x·Wᵀ: `fused` is com.microsoft FusedMatMul, `plain` is Transpose, then MatMul. */
+export type ProductKernel = 'fused' | 'plain';
+
+export interface ProviderKernels {
+  readonly attention: AttentionKernel;
+  readonly product: ProductKernel;
+}
+
+/** The fused attention rotates head sizes in steps of 16 only. */
+const FUSED_HEAD_STEP = 16;
+
+/**
+ * The kernels for a provider and a head size: CUDA's fused attention takes half precision only; WebGPU has no FusedMatMul, which would fall
+ * back to the CPU and copy every activation there and back.
+ */
+export function chooseKernels(provider: 'cpu' | 'webgpu' | 'cuda', headDim: number): ProviderKernels {
+  return {
+    attention: provider !== 'cuda' && headDim % FUSED_HEAD_STEP === 0 ? 'fused' : 'plain',
+    product: provider === 'webgpu' ? 'plain' : 'fused',
+  };
+}
