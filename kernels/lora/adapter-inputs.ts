@@ -24,7 +24,10 @@ export function groupDim(target: LinearClass): string {
   return `g.${target}`;
 }
 
-/** Declares `loraSlots.{c}` and `loraScale.{c}`; `rows` is the scale's first dimension. */
+/**
+ * Declares `loraSlots.{c}` and `loraScale.{c}`; `rows` is the scale's first dimension. S may be 0, at no cost, except on WebGPU, which does
+ * not survive empty tensors: there an unused class needs one slot at scale 0.
+ */
 export function declareClassInputs(graph: Graph, target: LinearClass, rows: 'b' | 1, pageRank: number): ClassInputs {
   const slotDim = `S.${target}`;
   const slots = graph.input(`loraSlots.${target}`, 'int64', [rows === 1 ? 1 : groupDim(target), slotDim]);
