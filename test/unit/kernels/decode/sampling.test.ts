@@ -112,6 +112,15 @@ describe('chooseTokens', () => {
     assert.ok(tokens.every((token) => nucleus.some((kept) => kept.token === token)));
   });
 
+  test('top-p stops as soon as the mass is reached', async () => {
+    // Two tokens of exactly one half: at 0.5 the first one is enough, just above it both stay.
+    const logits = Array.from({ length: VOCABULARY }, (_, i) => (i === 5 || i === 9 ? 0 : -1000));
+    const rows = [0.5, 0.51].map((topP) => ({ temperature: 1, topK: 0, topP, logits, uniform: 0.9 }));
+    const [enough, both] = await choose(rows);
+    assert.equal(enough, referenceSample(logits, { temperature: 1, topK: 0, topP: 0.5 }, 0.9));
+    assert.deepEqual([enough, both], [5, 9]);
+  });
+
   test('the ends of [0, 1) draw tokens that have mass', async () => {
     // Two tokens carry everything: the first and the last of the vocabulary, with zeros of probability between and around.
     const logits = Array.from({ length: VOCABULARY }, (_, i) => (i === 3 || i === 30 ? 0 : -1000));
