@@ -5,6 +5,7 @@ import { fail } from './runtime.errors.js';
 import type { FromWorker, WorkerCallKind, WorkerCalls, WorkerFailure, WorkerSettings } from './worker/protocol.js';
 
 interface Pending {
+  readonly kind: WorkerCallKind;
   readonly resolve: (response: never) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -59,7 +60,7 @@ export class WorkerLink {
     if (worker === undefined) return Promise.reject(fail('WORKER_CRASHED', { found: 'it is not running' }));
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { resolve, reject });
+      this.pending.set(id, { kind, resolve, reject });
       worker.postMessage({ id, kind, request }, [...transfer]);
     });
   }
@@ -102,21 +103,29 @@ export class WorkerLink {
     worker.on('exit', (exitCode) => this.lose(worker, cause, exitCode));
     this.worker = worker;
     await this.request('open', {});
-    this.crashesInARow = 0;
   }
 
   private settle(message: FromWorker): void {
     const pending = this.pending.get(message.id);
     this.pending.delete(message.id);
     if ('failure' in message) pending?.reject(toError(message.failure));
-    else pending?.resolve(message.response as never);
+    else {
+      // Starting proves little: a worker has recovered once it has run something.
+      if (pending?.kind === 'run') this.crashesInARow = 0;
+      pending?.resolve(message.response as never);
+    }
+  }
+
+  /** How long the next crash keeps the thread from starting again. */
+  get backOffMs(): number {
+    return Math.min(MAX_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** this.crashesInARow);
   }
 
   private lose(worker: Worker, cause: unknown, exitCode: number): void {
     if (this.worker !== worker) return;
     this.worker = undefined;
     this.starting = undefined;
-    this.notBefore = Date.now() + Math.min(MAX_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** this.crashesInARow);
+    this.notBefore = Date.now() + this.backOffMs;
     this.crashesInARow++;
     const error = fail('WORKER_CRASHED', { found: describeDeath(cause, exitCode) }, cause);
     this.rejectAll(error);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LINEAR_CLASSES } from '#kernels/lora/modules.js';
+import { BraidError } from '#src/http/braid-error.js';
 import type { Digest } from '#src/ids/ids.js';
 import type { GeneratedToken, GenerateRequest, Mixture, ScoreRow } from '#src/runtime/engine.js';
 import type { ModelEngine, EngineOptions } from '#src/runtime/model-engine.js';
@@ -293,6 +294,32 @@ describe('an engine over time', () => {
       rmSync(directory, { recursive: true, force: true });
     }
   });
+
+  for (const provider of ['webgpu', 'cuda'] as const) {
+    test(`the provider ${provider} computes what the CPU does, or says what to install`, async () => {
+      const { engine, error } = await openTestEngine(model, new DirectoryAdapters(model), { provider }).then(
+        (opened) => ({ engine: opened, error: undefined }),
+        (reason: unknown) => ({ engine: undefined, error: reason }),
+      );
+      if (engine === undefined) {
+        assert.ok(error instanceof BraidError, String(error));
+        assert.deepEqual([error.code, error.status, error.fields['provider']], ['PROVIDER_UNAVAILABLE', 503, provider]);
+        assert.match(error.message, provider === 'cuda' ? /install\.js --onnxruntime-node-install=cuda12/ : /SwiftShader/);
+        assert.match(error.message, /BRAID_PROVIDER=cpu/);
+        return;
+      }
+      try {
+        await withEngine({ provider: 'cpu' }, async (bench) => {
+          const [expected] = await bench.engine.score([scoreRow([], 100)]);
+          const [found] = await engine.score([scoreRow([], 100)]);
+          for (const [i, logprob] of (found?.logprobs ?? []).entries())
+            assert.ok(Math.abs(logprob - (expected?.logprobs[i] ?? Number.NaN)) < 1e-3);
+        });
+      } finally {
+        await engine.close();
+      }
+    });
+  }
 
   test('requests that make no sense are refused before anything runs', async () => {
     await withEngine({}, async ({ engine, part, adapters }) => {

@@ -33,6 +33,11 @@ export class SessionKeeper {
     this.store = new KvStore(config);
   }
 
+  /** What is open now. */
+  get open(): readonly Application[] {
+    return [...this.sessions.keys()];
+  }
+
   load(call: LoadCall): void {
     this.bank.load(call);
     for (const linearClass of call.pages.keys()) this.classes.add(linearClass);
