@@ -95,9 +95,10 @@ module.exports = {
     },
     {
       name: 'sql-in-few-places',
-      comment: 'Rows are written by the registry and by compose (its jobs), read by search besides; the rest asks them.',
+      comment:
+        'Rows are written by the registry and by compose (its jobs), read by search besides, and the probe asks whether they answer; the rest asks them.',
       severity: 'error',
-      from: { path: '^src/', pathNot: ['^src/(database|registry|search|compose)/', '^src/http/health.controller.ts$'] },
+      from: { path: '^src/', pathNot: ['^src/(database|registry|search|compose|health)/'] },
       to: { path: 'node_modules/(@nestjs/)?typeorm/' },
     },
     {

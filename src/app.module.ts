@@ -6,6 +6,7 @@ import { ComposeModule } from './compose/compose.module.js';
 import { type Configuration } from './config/configuration.js';
 import { ConfigurationModule } from './config/configuration.module.js';
 import { DatabaseModule } from './database/database.module.js';
+import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
 import { AdapterStore } from './publish/adapter-store.js';
 import { AdapterStoreModule } from './publish/adapter-store.module.js';
@@ -26,6 +27,7 @@ export class AppModule {
         DatabaseModule,
         StorageModule,
         HttpModule,
+        HealthModule,
         RegistryModule,
         BaseModelsModule,
         RuntimeModule.with({ imports: [BaseModelsModule, AdapterStoreModule], adapters: AdapterStore, baseModels: BaseModelsService }),

@@ -15,5 +15,4 @@ export const httpErrors = {
   REQUEST_ABORTED: { status: 400, message: 'The request ended before its body was complete.' },
   UNKNOWN_ROUTE: { status: 404, message: 'There is no {method} {path}; /api/docs lists what there is.' },
   REFUSED: { status: 400, message: '{reason}' },
-  NOT_READY: { status: 503, message: 'Not ready: {failing} does not answer.', fields: ['failing'], retryable: true },
 } as const satisfies ErrorTable;

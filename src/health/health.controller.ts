@@ -3,10 +3,8 @@ import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { DataSource } from 'typeorm';
 import { OBJECT_STORE, type ObjectStore } from '../storage/object-store.js';
-import { errorsOf } from './braid-error.js';
-import { httpErrors } from './http.errors.js';
+import { fail } from './health.errors.js';
 
-const fail = errorsOf(httpErrors);
 const PROBE_TIMEOUT_MS = 5_000;
 
 @ApiTags('health')
