@@ -48,8 +48,8 @@ export interface CausalModel {
   readonly headDim: number;
   /** Embeds `ids` [b, t], runs all blocks and keeps the hidden states at `positions` [m, 2] (row, column): [m, d], before the last norm. */
   runBlocks(graph: Graph, step: StepInputs): { hidden: FloatValue; present: readonly LayerCache[] };
-  /** Hidden states [m, d] → logits [m, V]. */
-  computeLogits(graph: Graph, hidden: FloatValue): FloatValue;
+  /** Hidden states [m, d] at `positions` [m, 2] → logits [m, V]. */
+  computeLogits(graph: Graph, hidden: FloatValue, positions: Value<'int64'>): FloatValue;
 }
 
 export interface StepInputs {
@@ -135,7 +135,7 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
       const fedLengths = body.add(state.pastLengths, state.lengths, 'fedLengths');
       const rows = createStepRows(body, state, fedLengths);
       const { hidden, present } = model.runBlocks(body, { ids: state.ids, positions: state.positions, rows, past, presentDim: 'present' });
-      const logits = model.computeLogits(body, hidden);
+      const logits = model.computeLogits(body, hidden, state.positions);
 
       const row = body.squeeze(body.gather(state.positions, body.constant('int64', [0]), 1, 'rowColumn'), 1, 'row');
       const tokens = chooseTokens(

@@ -2,11 +2,11 @@
 import type { Graph } from '../graph/graph.js';
 import { multiplyDims } from '../graph/shapes.js';
 import type { FloatValue, Value } from '../graph/values.js';
-import type { LinearClass } from './modules.js';
+import { isVocabularyClass, type LinearClass } from './modules.js';
 
 /** Slots and scales of one class, the same for every layer. */
 export interface ClassInputs {
-  /** [g, S]: page numbers; g = 1 when all rows share one list. */
+  /** [g, S]: page numbers; g = 1 when all rows share one list, as they always do in the embedding and the output layer. */
   readonly slots: Value<'int64'>;
   /** [b, S·pageRank], or [1, S·pageRank] when merged: wᵢ·sᵢ over the page's ranks. */
   readonly scale: FloatValue;
@@ -30,7 +30,7 @@ export function groupDim(target: LinearClass): string {
  */
 export function declareClassInputs(graph: Graph, target: LinearClass, rows: 'b' | 1, pageRank: number): ClassInputs {
   const slotDim = `S.${target}`;
-  const slots = graph.input(`loraSlots.${target}`, 'int64', [rows === 1 ? 1 : groupDim(target), slotDim]);
+  const slots = graph.input(`loraSlots.${target}`, 'int64', [rows === 1 || isVocabularyClass(target) ? 1 : groupDim(target), slotDim]);
   const scale = graph.input(`loraScale.${target}`, 'float32', [rows, multiplyDims(slotDim, pageRank)]);
   return { slots, scale, pageRank };
 }

@@ -1,7 +1,7 @@
 // Σ wᵢ·sᵢ·BᵢAᵢ as graph blocks: applied beside the base weight (factored) or added into it (merged).
 import type { Graph } from '../graph/graph.js';
 import { getDim, multiplyDims } from '../graph/shapes.js';
-import type { FloatValue } from '../graph/values.js';
+import type { FloatValue, Value } from '../graph/values.js';
 import type { ProductKernel } from '../nn/provider-kernels.js';
 import { createRightFactor, multiplyByTransposed, type RightFactor } from '../nn/right-factor.js';
 import type { ClassInputs, PagedFactors } from './adapter-inputs.js';
@@ -41,9 +41,44 @@ export function addLowRankDelta(graph: Graph, x: FloatValue, y: FloatValue, rows
 }
 
 /**
+ * y + (A[:, ids]ᵀ ∘ scale)·B: {@link addLowRankDelta} where x is one-hot.
+ *
+ * Inputs: ids [b, t], y = E[ids] [b, t, dOut], rows shared by the batch (g = 1).
+ * Output: [b, t, dOut].
+ */
+export function addEmbeddingDelta(graph: Graph, ids: Value<'int64'>, y: FloatValue, rows: LowRankRows, name: string): FloatValue {
+  const { isTurned } = rows.a;
+  const columns = graph.gather(graph.squeeze(rows.a.value, 0, `${name}.a`), ids, isTurned ? 0 : 1, `${name}.columns`);
+  const projected = isTurned ? columns : graph.transpose(columns, [1, 2, 0], `${name}.projected`);
+  const scaled = graph.multiply(projected, rows.scale, `${name}.scaled`);
+  return graph.add(y, graph.matMul(scaled, rows.b, `${name}.delta`), `${name}.adapted`);
+}
+
+/**
+ * y + ((x·Aᵀ) ∘ scale of the place's row)·B, for places picked from the batch.
+ *
+ * Inputs: x [m, dIn] and y = x·Wᵀ [m, dOut] at positions [m, 2] (row, column), rows shared by the batch (g = 1) but for their scale [b, 1, R].
+ * Output: [m, dOut].
+ */
+export function addLowRankDeltaAt(
+  graph: Graph,
+  positions: Value<'int64'>,
+  x: FloatValue,
+  y: FloatValue,
+  rows: LowRankRows,
+  name: string,
+): FloatValue {
+  const row = graph.gather(positions, graph.constant('int64', [0]), 1, `${name}.row`);
+  const scale = graph.squeeze(graph.gatherND(rows.scale, row, `${name}.rowScale`), 1, `${name}.scale`);
+  const a = { ...rows.a, value: graph.squeeze(rows.a.value, 0, `${name}.a`) };
+  const b = graph.squeeze(rows.b, 0, `${name}.b`);
+  return addLowRankDelta(graph, x, y, { a, b, scale }, name);
+}
+
+/**
  * W + (scale ∘ B)ᵀ·A: one composition for the whole batch (slots [1, S], scale [1, R]).
  *
- * Output: [dOut, dIn].
+ * Output: [dOut, dIn]. With A and B exchanged it merges into Wᵀ, as the embedding's weight lies.
  */
 export function mergeDelta(graph: Graph, weight: FloatValue, pages: PagedFactors, inputs: ClassInputs, name: string): FloatValue {
   const a = graph.squeeze(gatherPages(graph, pages.a, inputs, `${name}.aRows`), 0, `${name}.a`);

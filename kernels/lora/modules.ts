@@ -1,13 +1,25 @@
 // The linear modules of a decoder that adapters may target, named as PEFT names them.
 
-/** Kinds of linear modules: PEFT's last path segment. */
-export const LINEAR_CLASSES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+/** Kinds of linear modules that every layer has: PEFT's last path segment. */
+export const LAYER_CLASSES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+/** Those at either end, as wide as the vocabulary. All rows of a batch share their slots: a copy of their pages for each row would be huge. */
+export const VOCABULARY_CLASSES = ['embed_tokens', 'lm_head'] as const;
+export const LINEAR_CLASSES = [...LAYER_CLASSES, ...VOCABULARY_CLASSES] as const;
 export type LinearClass = (typeof LINEAR_CLASSES)[number];
 
-/** One linear module of a base model: W [dOut, dIn] at `path`, where PEFT's target modules point. */
+/** True where the class must have one slot list for the whole batch (g = 1). */
+export function isVocabularyClass(target: LinearClass): boolean {
+  return (VOCABULARY_CLASSES as readonly LinearClass[]).includes(target);
+}
+
+/**
+ * One linear module of a base model: W [dOut, dIn] at `path`, where PEFT's target modules point.
+ * The embedding counts as one over one-hot tokens, dIn = V; its file holds Wᵀ.
+ */
 export interface LinearModule {
   /** For example `model.layers.0.self_attn.q_proj`. */
   readonly path: string;
+  /** 0 for modules outside the layers. */
   readonly layer: number;
   readonly class: LinearClass;
   readonly dIn: number;

@@ -8,10 +8,10 @@ import {
   type StepProgram,
 } from '../decode/step-program.js';
 import { Graph } from '../graph/graph.js';
-import type { FloatValue } from '../graph/values.js';
+import type { FloatValue, Value } from '../graph/values.js';
 import { declareClassInputs, declarePages, groupDim, type ClassInputs } from '../lora/adapter-inputs.js';
-import { gatherRows, mergeDelta } from '../lora/low-rank-delta.js';
-import { LINEAR_CLASSES, type LinearClass, type LinearModule } from '../lora/modules.js';
+import { addEmbeddingDelta, addLowRankDeltaAt, gatherRows, mergeDelta } from '../lora/low-rank-delta.js';
+import { LAYER_CLASSES, LINEAR_CLASSES, type LinearClass, type LinearModule } from '../lora/modules.js';
 import type { LayerCache } from '../nn/attention-state.js';
 import { createAttention, projectHeads, type Attend, type AttentionWeights } from '../nn/attention.js';
 import { gatedFeedForward, type GatedFeedForwardWeights } from '../nn/gated-feed-forward.js';
@@ -20,17 +20,19 @@ import { chooseKernels, type ProviderKernels } from '../nn/provider-kernels.js';
 import { createRightFactor, multiplyByTransposed } from '../nn/right-factor.js';
 import { createRopeCaches } from '../nn/rope.js';
 import type { LlamaConfig } from './llama-config.js';
-import { loadStoredTensor, loadTensor, toFloat32, type TensorIndex } from './tensor-index.js';
+import { loadStoredTensor, loadTensor, toFloat32, type StoredTensor, type TensorIndex } from './tensor-index.js';
 
 export { ModelConfigError, parseLlamaConfig, type LlamaConfig } from './llama-config.js';
 export { ModelTensorError } from './tensor-index.js';
 
+const EMBEDDING_PATH = 'model.embed_tokens';
+const HEAD_PATH = 'lm_head';
 const ATTENTION_CLASSES: ReadonlySet<LinearClass> = new Set(['q_proj', 'k_proj', 'v_proj', 'o_proj']);
 
-/** Every linear module that PEFT can target, layer by layer. */
+/** Every linear module that PEFT can target: layer by layer, then the embedding and the output layer. */
 export function listLinearModules(config: LlamaConfig): LinearModule[] {
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
-  const sizes: Record<LinearClass, readonly [dIn: number, dOut: number]> = {
+  const { hiddenSize, intermediateSize, vocabularySize, heads, kvHeads, headDim } = config;
+  const sizes: Record<(typeof LAYER_CLASSES)[number], readonly [dIn: number, dOut: number]> = {
     q_proj: [hiddenSize, heads * headDim],
     k_proj: [hiddenSize, kvHeads * headDim],
     v_proj: [hiddenSize, kvHeads * headDim],
@@ -39,13 +41,18 @@ export function listLinearModules(config: LlamaConfig): LinearModule[] {
     up_proj: [hiddenSize, intermediateSize],
     down_proj: [intermediateSize, hiddenSize],
   };
-  return Array.from({ length: config.layers }, (_, layer) =>
-    LINEAR_CLASSES.map((target) => {
+  const inLayers = Array.from({ length: config.layers }, (_, layer) =>
+    LAYER_CLASSES.map((target): LinearModule => {
       const block = ATTENTION_CLASSES.has(target) ? 'self_attn' : 'mlp';
       const [dIn, dOut] = sizes[target];
       return { path: `model.layers.${layer}.${block}.${target}`, layer, class: target, dIn, dOut };
     }),
-  ).flat();
+  );
+  return [
+    ...inLayers.flat(),
+    { path: EMBEDDING_PATH, layer: 0, class: 'embed_tokens', dIn: vocabularySize, dOut: hiddenSize },
+    { path: HEAD_PATH, layer: 0, class: 'lm_head', dIn: hiddenSize, dOut: vocabularySize },
+  ];
 }
 
 export interface StepProgramOptions {
@@ -102,16 +109,20 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
   const adapters = createAdapterLayer(graph, plan);
   const modules = new Map(listLinearModules(config).map((module) => [module.path, module]));
   const load = (name: string, shape: readonly number[]): FloatValue => loadTensor(graph, tensors, name, shape);
-  const linear = (path: string, hasBias: boolean): Linear => {
+  const find = (path: string): LinearModule => {
     const module = modules.get(path);
     if (!module) throw new Error(`${path} is no linear module of the family`);
+    return module;
+  };
+  const linear = (path: string, hasBias: boolean): Linear => {
+    const module = find(path);
     const weight = load(`${path}.weight`, [module.dOut, module.dIn]);
     const bias = hasBias ? { bias: load(`${path}.bias`, [module.dOut]) } : {};
-    return { ...adapters(weight, module), ...bias };
+    return { ...adapters.linear(weight, module), ...bias };
   };
 
   // Looked up as stored and cast row by row: a tied output layer then owns the only fp32 copy, which the session packs and drops.
-  const embedding = loadStoredTensor(graph, tensors, 'model.embed_tokens.weight', [vocabularySize, hiddenSize]);
+  const embedding = loadStoredTensor(graph, tensors, `${EMBEDDING_PATH}.weight`, [vocabularySize, hiddenSize]);
   const blocks = Array.from({ length: config.layers }, (_, layer): Block => {
     const path = `model.layers.${layer}`;
     const headNorm = (which: string): FloatValue => load(`${path}.self_attn.${which}.weight`, [headDim]);
@@ -135,9 +146,11 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
   });
   const finalNorm = load('model.norm.weight', [hiddenSize]);
   const headWeight = config.hasTiedEmbeddings
-    ? toFloat32(graph, embedding, 'model.embed_tokens.weight')
-    : load('lm_head.weight', [vocabularySize, hiddenSize]);
-  const head = createRightFactor(graph, headWeight, plan.kernels.product);
+    ? toFloat32(graph, embedding, `${EMBEDDING_PATH}.weight`)
+    : load(`${HEAD_PATH}.weight`, [vocabularySize, hiddenSize]);
+  // Tied or not, each has adapters of its own, as in PEFT: what is merged into one never reaches the other.
+  const head = adapters.linear(headWeight, find(HEAD_PATH));
+  const embed = adapters.embedding(embedding, find(EMBEDDING_PATH));
   const rope = createRopeCaches(graph, { theta: config.ropeTheta, headDim, positions: plan.contextLength }, 'rope');
 
   return {
@@ -147,7 +160,7 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
     runBlocks: (body, { ids, positions, rows, past, presentDim }) => {
       const attend = createAttention(body, plan.kernels, config, rope, rows, presentDim);
       const select = (value: FloatValue, name: string): FloatValue => body.gatherND(value, positions, name);
-      let x = toFloat32(body, body.gather(embedding, ids, 0, 'embeddedRows'), 'embedded');
+      let x = embed(body, ids);
       const present = blocks.map((block, layer) => {
         const cache = past[layer];
         if (!cache) throw new Error(`layer ${layer} has no cache`);
@@ -164,8 +177,11 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
       });
       return { hidden: x, present };
     },
-    computeLogits: (body, hidden) =>
-      multiplyByTransposed(body, body.rootMeanSquareNorm(hidden, finalNorm, normEpsilon, 'finalNorm'), head, 'logits'),
+    computeLogits: (body, hidden, positions) => {
+      const normed = body.rootMeanSquareNorm(hidden, finalNorm, normEpsilon, 'finalNorm');
+      const logits = multiplyByTransposed(body, normed, head.weight, 'logits');
+      return head.rows ? addLowRankDeltaAt(body, positions, normed, logits, head.rows, 'logits.lora') : logits;
+    },
   };
 }
 
@@ -198,24 +214,46 @@ function runBlock(
   return { hidden: keep(hidden, false, 'wantedHidden'), present };
 }
 
-/** Declares the classes' inputs once and returns how a module's weight is adapted: not at all, by rows beside it, or merged into it. */
-function createAdapterLayer(
-  graph: Graph,
-  { mode, classes, pageRank, kernels: { product } }: ProgramPlan,
-): (weight: FloatValue, module: LinearModule) => Linear {
+interface AdapterLayer {
+  /** A module's weight as it is adapted: not at all, by rows beside it, or merged into it. */
+  linear(weight: FloatValue, module: LinearModule): Linear;
+  /** The lookup of ids [b, t] in a weight that lies as [dIn, dOut], adapted in the same ways: [b, t, dOut]. */
+  embedding(weight: StoredTensor, module: LinearModule): (body: Graph, ids: Value<'int64'>) => FloatValue;
+}
+
+/** Declares the classes' inputs once, and the pages of each module that they reach. */
+function createAdapterLayer(graph: Graph, { mode, classes, pageRank, kernels: { product } }: ProgramPlan): AdapterLayer {
   const inputs = new Map<LinearClass, { inputs: ClassInputs; column: FloatValue }>();
   for (const target of classes) {
     const declared = declareClassInputs(graph, target, mode === 'merged' ? 1 : 'b', pageRank);
     const column = mode === 'factored' ? graph.unsqueeze(declared.scale, 1, `loraScale.${target}.column`) : declared.scale;
     inputs.set(target, { inputs: declared, column });
   }
-  return (weight, module) => {
-    const found = inputs.get(module.class);
-    if (!found) return { weight: createRightFactor(graph, weight, product) };
-    const pages = declarePages(graph, module, pageRank);
-    const name = `lora.${module.layer}.${module.class}`;
-    if (mode === 'merged') return { weight: createRightFactor(graph, mergeDelta(graph, weight, pages, found.inputs, name), product) };
-    const rows = gatherRows(graph, pages, found.inputs, found.column, product, name);
-    return { weight: createRightFactor(graph, weight, product), rows };
+  const nameOf = (module: LinearModule): string => `lora.${module.layer}.${module.class}`;
+  return {
+    linear: (weight, module) => {
+      const found = inputs.get(module.class);
+      if (!found) return { weight: createRightFactor(graph, weight, product) };
+      const pages = declarePages(graph, module, pageRank);
+      const name = nameOf(module);
+      if (mode === 'merged') return { weight: createRightFactor(graph, mergeDelta(graph, weight, pages, found.inputs, name), product) };
+      const rows = gatherRows(graph, pages, found.inputs, found.column, product, name);
+      return { weight: createRightFactor(graph, weight, product), rows };
+    },
+    embedding: (weight, module) => {
+      const lookUp = (body: Graph, ids: Value<'int64'>): FloatValue =>
+        toFloat32(body, body.gather(weight, ids, 0, 'embeddedRows'), 'embedded');
+      const found = inputs.get(module.class);
+      if (!found) return lookUp;
+      const pages = declarePages(graph, module, pageRank);
+      const name = nameOf(module);
+      if (mode === 'merged') {
+        const turnedPages = { a: pages.b, b: pages.a };
+        const merged = mergeDelta(graph, toFloat32(graph, weight, `${name}.weight`), turnedPages, found.inputs, name);
+        return (body, ids) => body.gather(merged, ids, 0, 'embedded');
+      }
+      const rows = gatherRows(graph, pages, found.inputs, found.column, product, name);
+      return (body, ids) => addEmbeddingDelta(body, ids, lookUp(body, ids), rows, 'embedded.lora');
+    },
   };
 }

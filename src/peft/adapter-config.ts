@@ -61,7 +61,6 @@ const HARMLESS_FIELDS = new Set([
   'runtime_config',
   'megatron_core',
   'qalora_group_size',
-  'ensure_weight_tying',
   // Settings of initialisations; whether the initialisation itself is acceptable is init_lora_weights' matter.
   'loftq_config',
   'eva_config',
@@ -79,6 +78,7 @@ const REFUSED_WHEN_ON: Readonly<Record<string, string>> = {
   fan_in_fan_out: 'its factors are transposed',
   layer_replication: 'it needs a base with repeated layers',
   trainable_token_indices: 'it replaces rows of the embedding',
+  ensure_weight_tying: 'it makes the embedding and the output layer share one adapter',
   target_parameters: 'it adapts bare parameters instead of linear modules',
   alora_invocation_tokens: 'it acts only after its invocation tokens',
   arrow_config: 'it routes between adapters',

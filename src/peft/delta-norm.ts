@@ -1,4 +1,5 @@
 // How much a module's low-rank update amounts to, without ever forming it.
+import { setImmediate } from 'node:timers/promises';
 import { type CanonicalModule } from '#kernels/lora/canonical-adapter.js';
 
 /**
@@ -7,7 +8,25 @@ import { type CanonicalModule } from '#kernels/lora/canonical-adapter.js';
  * ‖BA‖² = tr(AᵀBᵀBA) = ⟨BᵀB, AAᵀ⟩: two Gram matrices of rank × rank instead of dOut × dIn.
  * Exactly 0 if and only if one of the Gram matrices' products vanishes; rounding may leave a tiny negative sum, which counts as 0.
  */
-export function deltaNorm({ rank, scale, a, b }: CanonicalModule): number {
+export function deltaNorm(module: CanonicalModule): number {
+  const rows = sumGramRows(module);
+  let row = rows.next();
+  while (row.done !== true) row = rows.next();
+  return row.value;
+}
+
+/** {@link deltaNorm}, letting others run between rows of the Gram matrices: with a vocabulary on one side the whole takes seconds. */
+export async function deltaNormInTurns(module: CanonicalModule): Promise<number> {
+  const rows = sumGramRows(module);
+  let row = rows.next();
+  while (row.done !== true) {
+    await setImmediate();
+    row = rows.next();
+  }
+  return row.value;
+}
+
+function* sumGramRows({ rank, scale, a, b }: CanonicalModule): Generator<undefined, number> {
   const dIn = a.length / rank;
   const dOut = b.length / rank;
   let sum = 0;
@@ -20,6 +39,7 @@ export function deltaNorm({ rank, scale, a, b }: CanonicalModule): number {
       for (let k = 0; k < dOut; k++) ofB += (b[k * rank + i] ?? 0) * (b[k * rank + j] ?? 0);
       sum += (i === j ? 1 : 2) * ofA * ofB;
     }
+    yield undefined;
   }
   return Math.abs(scale) * Math.sqrt(Math.max(0, sum));
 }

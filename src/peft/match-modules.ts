@@ -1,6 +1,6 @@
 // Which modules of a base an adapter's names and patterns speak of: PEFT's check_target_module_exists and get_pattern_key, on patterns of strangers.
 import { createContext, runInContext } from 'node:vm';
-import { type LinearModule } from '#kernels/lora/modules.js';
+import { isVocabularyClass, type LinearModule } from '#kernels/lora/modules.js';
 import { type AdapterConfig } from './adapter-config.js';
 import { fail } from './peft.errors.js';
 
@@ -41,7 +41,8 @@ export function findPatternValues<Value>(
 }
 
 function findByName(names: string | readonly string[], modules: readonly LinearModule[], field: string): LinearModule[] {
-  if (names === 'all-linear') return [...modules];
+  // PEFT means the linear layers without the output layer; an embedding is none.
+  if (names === 'all-linear') return modules.filter((module) => !isVocabularyClass(module.class));
   if (typeof names !== 'string') return modules.filter(({ path }) => names.some((name) => path === name || path.endsWith(`.${name}`)));
   const matches = findFirstMatches([{ pattern: names, source: `^(?:${names})$` }], modules, field);
   return modules.filter((_, i) => matches[i] !== undefined);

@@ -1,6 +1,6 @@
 // Brings an adapter's configuration and its file's header together on a base: which tensor is A or B of which module, at which rank and scale.
 // Nothing is read or allocated here; every name and shape is accounted for, in both directions.
-import { type LinearModule } from '#kernels/lora/modules.js';
+import { isVocabularyClass, type LinearModule } from '#kernels/lora/modules.js';
 import { type SafetensorsTensor } from '#src/safetensors/read-header.js';
 import { fail as failSafetensors } from '#src/safetensors/safetensors.errors.js';
 import { FLOAT_DTYPES, isFloatDType, type FloatDType } from '#src/safetensors/to-float32.js';
@@ -24,10 +24,12 @@ export interface PlannedModule {
   readonly a: PlannedTensor;
   /** [dOut, rank] */
   readonly b: PlannedTensor;
+  /** The base's own weight, which PEFT saves along with an adapted embedding or output layer: it must be the base's, and is no part of the adapter. */
+  readonly savedBase?: PlannedTensor;
 }
 
 // As save_pretrained names them: the wrapped model, the module's own path, the factor; the adapter's own name is left out.
-const FACTOR_NAME = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/;
+const TENSOR_NAME = /^base_model\.model\.(.+)\.(lora_[AB]\.weight|lora_embedding_[AB]|base_layer\.weight)$/;
 const NAMES_SHOWN = 3;
 
 /**
@@ -52,17 +54,34 @@ export function planAdapter(
   return targets.map((module, i) => {
     const rank = ranks[i] ?? config.rank;
     const alpha = alphas[i] ?? config.alpha;
-    const { a, b } = factors.get(module.path) ?? {};
+    const { a, b, savedBase } = factors.get(module.path) ?? {};
     if (a === undefined || b === undefined) throw new Error(`factors of ${module.path} are gone`);
     assertShape(a, [rank, module.dIn], file);
     assertShape(b, [module.dOut, rank], file);
-    return { module, rank, scale: alpha / (config.useRslora ? Math.sqrt(rank) : rank), a, b };
+    const planned = { module, rank, scale: alpha / (config.useRslora ? Math.sqrt(rank) : rank), a, b };
+    if (savedBase === undefined) return planned;
+    assertShape(savedBase, isEmbedding(module) ? [module.dIn, module.dOut] : [module.dOut, module.dIn], file);
+    return { ...planned, savedBase };
   });
+}
+
+const ROLES = ['a', 'b', 'savedBase'] as const;
+
+function isEmbedding(module: LinearModule): boolean {
+  return module.class === 'embed_tokens';
+}
+
+/** How the name of a module's tensor ends; undefined where the module has none in this role. */
+function endingOf(module: LinearModule, role: (typeof ROLES)[number]): string | undefined {
+  if (role === 'savedBase') return isVocabularyClass(module.class) ? 'base_layer.weight' : undefined;
+  const factor = role.toUpperCase();
+  return isEmbedding(module) ? `lora_embedding_${factor}` : `lora_${factor}.weight`;
 }
 
 interface Factors {
   a?: PlannedTensor;
   b?: PlannedTensor;
+  savedBase?: PlannedTensor;
 }
 
 /** Sorts every tensor of the file under its module. @throws BraidError ADAPTER_TENSOR_UNKNOWN for one that has none */
@@ -71,18 +90,22 @@ function collectFactors(
   modules: readonly LinearModule[],
   file: string,
 ): Map<string, Factors> {
-  const paths = new Set(modules.map(({ path }) => path));
+  const byPath = new Map(modules.map((module) => [module.path, module]));
   const collected = new Map<string, Factors>();
   for (const [name, tensor] of tensors) {
-    const [, path, factor] = FACTOR_NAME.exec(name) ?? [];
-    if (path === undefined) throw fail('ADAPTER_TENSOR_UNKNOWN', { file, tensor: shown(name), reason: reasonAgainst(name) });
-    if (!paths.has(path)) throw fail('ADAPTER_TENSOR_UNKNOWN', { file, tensor: shown(name), reason: describeMissingModule(path, modules) });
+    const unknown = (reason: string): Error => fail('ADAPTER_TENSOR_UNKNOWN', { file, tensor: shown(name), reason });
+    const [, path, ending] = TENSOR_NAME.exec(name) ?? [];
+    if (path === undefined || ending === undefined) throw unknown(reasonAgainst(name));
+    const module = byPath.get(path);
+    if (module === undefined) throw unknown(describeMissingModule(path, modules));
+    const role = ROLES.find((candidate) => endingOf(module, candidate) === ending);
+    if (role === undefined) throw unknown(reasonAgainst(name));
     const { dtype } = tensor;
     if (!isFloatDType(dtype)) {
       throw failSafetensors('SAFETENSORS_DTYPE_UNSUPPORTED', { file, tensor: shown(name), found: dtype, allowed: FLOAT_DTYPES });
     }
     const factors = collected.get(path) ?? {};
-    factors[factor === 'A' ? 'a' : 'b'] = { ...tensor, dtype, name };
+    factors[role] = { ...tensor, dtype, name };
     collected.set(path, factors);
   }
   return collected;
@@ -91,19 +114,19 @@ function collectFactors(
 /** Targets and tensors must name the same modules: PEFT drops what only one of them names, with a warning that few read. */
 function assertComplete(factors: ReadonlyMap<string, Factors>, targets: readonly LinearModule[], file: string): void {
   const targeted = new Set(targets.map(({ path }) => path));
-  for (const [path, { a, b }] of factors) {
+  for (const [path, { a, b, savedBase }] of factors) {
     if (targeted.has(path)) continue;
     throw fail('ADAPTER_TENSOR_UNKNOWN', {
       file,
-      tensor: shown((a ?? b)?.name ?? path),
+      tensor: shown((a ?? b ?? savedBase)?.name ?? path),
       reason: 'adapter_config.json does not target its module',
     });
   }
-  const missing = targets.flatMap(({ path }) => {
-    const { a, b } = factors.get(path) ?? {};
-    return [...(a === undefined ? ['A'] : []), ...(b === undefined ? ['B'] : [])].map(
-      (factor) => `base_model.model.${path}.lora_${factor}.weight`,
-    );
+  const missing = targets.flatMap((module) => {
+    const found = factors.get(module.path) ?? {};
+    return (['a', 'b'] as const)
+      .filter((role) => found[role] === undefined)
+      .map((role) => `base_model.model.${module.path}.${endingOf(module, role) ?? ''}`);
   });
   if (missing.length > 0) throw fail('ADAPTER_TENSOR_MISSING', { file, missing: missing.length, tensors: missing.slice(0, NAMES_SHOWN) });
 }
@@ -114,10 +137,11 @@ function assertShape(tensor: PlannedTensor, needed: readonly number[], file: str
 }
 
 function reasonAgainst(name: string): string {
-  if (/\.(?:base_layer\.|lora_embedding_[AB]$)/.test(name)) return 'embeddings and the output layer cannot be adapted here';
+  if (/\.base_layer\./.test(name)) return 'base weights are saved along with an adapted embedding or output layer alone';
+  if (/\.lora_embedding_[AB]$/.test(name)) return 'its module is not the embedding';
   if (/\.lora_magnitude_vector/.test(name)) return 'it belongs to DoRA';
   if (name.endsWith('.bias')) return 'biases cannot be adapted here';
-  return 'names of factors are base_model.model.MODULE.lora_A.weight and .lora_B.weight';
+  return 'names of factors are base_model.model.MODULE.lora_A.weight and .lora_B.weight, of the embedding .lora_embedding_A and .lora_embedding_B';
 }
 
 function describeMissingModule(path: string, modules: readonly LinearModule[]): string {

@@ -8,7 +8,7 @@ import { fail } from './peft.errors.js';
 import { planAdapter, type PlannedModule, type PlannedTensor } from './plan-adapter.js';
 
 /**
- * The adapter in canonical form, from a whole safetensors file in memory.
+ * The adapter in canonical form, from a whole safetensors file in memory. Weights of the base that were saved along are left unread.
  * @param modules every linear module of the base
  * @param file its name, for messages
  * @throws BraidError of safetensors.errors.ts or peft.errors.ts

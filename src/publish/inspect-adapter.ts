@@ -5,11 +5,13 @@ import { type LinearClass, type LinearModule } from '#kernels/lora/modules.js';
 import { type Digest } from '#src/ids/ids.js';
 import { type AdapterConfig } from '#src/peft/adapter-config.js';
 import { AdapterDigest } from '#src/peft/adapter-digest.js';
-import { deltaNorm } from '#src/peft/delta-norm.js';
+import { deltaNormInTurns } from '#src/peft/delta-norm.js';
 import { fail as failPeft } from '#src/peft/peft.errors.js';
 import { planAdapter, type PlannedModule } from '#src/peft/plan-adapter.js';
 import { readModule } from '#src/peft/read-adapter.js';
+import { type BaseModelFiles } from '#src/runtime/sources.js';
 import { ADAPTER_LIMITS, readSafetensorsFileHeader, readTensorBytes } from '#src/safetensors/read-header.js';
+import { assertSavedBase } from './assert-saved-base.js';
 import { fail } from './publish.errors.js';
 
 export interface AdapterFacts {
@@ -47,9 +49,15 @@ const MAX_DELTA_RMS = 1000;
 /**
  * @param path of the uploaded adapter_model.safetensors
  * @param modules every linear module of the base
+ * @param loadBase the base's files; called only when the adapter holds copies of its weights
  * @throws BraidError of safetensors.errors.ts or peft.errors.ts, ADAPTER_NO_EFFECT among them
  */
-export async function inspectAdapter(path: string, config: AdapterConfig, modules: readonly LinearModule[]): Promise<AdapterFacts> {
+export async function inspectAdapter(
+  path: string,
+  config: AdapterConfig,
+  modules: readonly LinearModule[],
+  loadBase: () => Promise<BaseModelFiles>,
+): Promise<AdapterFacts> {
   const handle = await open(path, 'r');
   try {
     const { tensors } = await readSafetensorsFileHeader(handle, ADAPTER_LIMITS, FILE);
@@ -60,7 +68,8 @@ export async function inspectAdapter(path: string, config: AdapterConfig, module
       const [a, b] = await Promise.all([readTensorBytes(handle, planned.a, FILE), readTensorBytes(handle, planned.b, FILE)]);
       const factors = readModule(planned, { a, b }, FILE);
       digest.update(factors);
-      norms.push(deltaNorm(factors));
+      norms.push(await deltaNormInTurns(factors));
+      if (planned.savedBase !== undefined) await assertSavedBase(planned, handle, FILE, await loadBase());
       await setImmediate();
     }
     return { digest: digest.finish(), plan, ...describePlan(plan), delta: describeDelta(plan, norms) };

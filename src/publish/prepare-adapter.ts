@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
 import { parseAdapterConfig, type AdapterConfig } from '#src/peft/adapter-config.js';
 import { type BaseModel } from '#src/registry/base-model.entity.js';
+import { type BaseModelFiles } from '#src/runtime/sources.js';
 import { parseExampleLines, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { type TextCodec } from '#src/tokenizer/text-codec.js';
 import { inspectAdapter, type AdapterFacts } from './inspect-adapter.js';
@@ -26,6 +27,7 @@ export interface PreparedAdapter {
 
 /**
  * @param tags of the request; the card's come after them
+ * @param loadBase the base model's files, where its weights must be looked at
  * @throws BraidError of peft.errors.ts, safetensors.errors.ts or examples.errors.ts
  */
 export async function prepareAdapter(
@@ -33,6 +35,7 @@ export async function prepareAdapter(
   baseModel: BaseModel,
   codec: TextCodec,
   tags: readonly string[],
+  loadBase: () => Promise<BaseModelFiles>,
 ): Promise<PreparedAdapter> {
   const configBytes = await readUpload(files, 'adapter_config.json');
   const config = parseAdapterConfig(configBytes);
@@ -45,7 +48,7 @@ export async function prepareAdapter(
   }
   const weights = files.get('adapter_model.safetensors');
   if (weights === undefined) throw new Error('an upload without weights');
-  const facts = await inspectAdapter(weights.path, config, listLinearModules(parseLlamaConfig(baseModel.config)));
+  const facts = await inspectAdapter(weights.path, config, listLinearModules(parseLlamaConfig(baseModel.config)), loadBase);
   // PostgreSQL's text holds every character but NUL.
   const text = files.has('README.md') ? (await readUpload(files, 'README.md')).toString('utf8').replaceAll('\0', '') : '';
   const card = readCard(text);

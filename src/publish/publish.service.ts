@@ -5,6 +5,7 @@ import { type AdapterVersion, type VersionFile } from '#src/registry/adapter-ver
 import { type BaseModel } from '#src/registry/base-model.entity.js';
 import { RegistryService } from '#src/registry/registry.service.js';
 import { ENGINES, type Engines } from '#src/runtime/engine.js';
+import { BASE_MODEL_SOURCE, type BaseModelSource } from '#src/runtime/sources.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import { AdapterStore } from './adapter-store.js';
 import { prepareAdapter, type PreparedAdapter } from './prepare-adapter.js';
@@ -41,6 +42,7 @@ export class PublishService {
     private readonly adapters: AdapterStore,
     private readonly tokenizers: TokenizerService,
     @Inject(ENGINES) private readonly engines: Engines,
+    @Inject(BASE_MODEL_SOURCE) private readonly baseModels: BaseModelSource,
   ) {}
 
   /**
@@ -51,7 +53,7 @@ export class PublishService {
     const files = indexUploads(input.files);
     const baseModel = await this.registry.getBaseModel(input.base);
     const codec = await this.tokenizers.get(baseModel);
-    const prepared = await prepareAdapter(files, baseModel, codec, input.tags);
+    const prepared = await prepareAdapter(files, baseModel, codec, input.tags, () => this.baseModels.load(baseModel.digest));
     const commit = this.turn.then(() => this.commit(input, files, baseModel, prepared));
     this.turn = commit.catch(() => undefined);
     return commit;

@@ -1,5 +1,5 @@
 // Decides how the rows of one run name their adapter pages: one list for all rows, or a list for each.
-import type { LinearClass } from '#kernels/lora/modules.js';
+import { isVocabularyClass, type LinearClass } from '#kernels/lora/modules.js';
 import type { ClassSlots } from './worker/protocol.js';
 
 /** An adapter in its pages, as one row uses it. */
@@ -50,7 +50,7 @@ export function planSlots(rows: readonly (readonly PlacedAdapter[])[], pageRank:
   return [...perClass].map(([linearClass, weights]) => {
     const union = [...new Set(weights.flatMap((row) => [...row.keys()]))].sort((a, b) => a - b);
     const longest = Math.max(...weights.map((row) => row.size));
-    return isSharingCheaper(rows.length, union.length, longest, costs)
+    return isVocabularyClass(linearClass) || isSharingCheaper(rows.length, union.length, longest, costs)
       ? fillSlots(linearClass, [union], weights, union.length, pageRank)
       : fillSlots(
           linearClass,

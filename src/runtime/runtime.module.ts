@@ -24,7 +24,7 @@ export class RuntimeModule {
         { provide: ADAPTER_SOURCE, useExisting: adapters },
         { provide: BASE_MODEL_SOURCE, useExisting: baseModels },
       ],
-      exports: [EnginesService, ENGINES],
+      exports: [EnginesService, ENGINES, BASE_MODEL_SOURCE],
     };
   }
 }

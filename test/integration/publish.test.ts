@@ -17,8 +17,8 @@ import { fileKey } from '#src/storage/keys.js';
 import { OBJECT_STORE, type ObjectStore } from '#src/storage/object-store.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
 import { publishFiles } from '#test/fixtures/publish-client.js';
-import { encodeSafetensors } from '#test/fixtures/safetensors-file.js';
-import { createTinyAdapter, TINY_CONFIG, writeTinyModel } from '#test/fixtures/tiny-model.js';
+import { encodeSafetensors, type TensorToWrite } from '#test/fixtures/safetensors-file.js';
+import { createTinyAdapter, createTinyTensors, TINY_CONFIG, writeTinyModel } from '#test/fixtures/tiny-model.js';
 
 const CARD = '---\ntags:\n- opposites\n- words\n---\n# Antonyms\n\nGives a word of opposite meaning.\n';
 const EXAMPLES = '{"prompt": "hot:", "completion": " cold"}\n{"prompt": "up:", "completion": " down"}\n';
@@ -103,6 +103,38 @@ describeOnHomes('publishing', (home) => {
     assert.ok((await objects.get(fileKey(digestOf(config)))).equals(config));
     const loaded = await hub.app.get(AdapterStore, { strict: false }).load(parseDigest(body.digest));
     assert.deepEqual(loaded, readPeftAdapter(parseAdapterConfig(config), weights, listLinearModules(parseLlamaConfig(TINY_CONFIG))));
+  });
+
+  it('takes an embedding and an output layer, with copies of the base weights beside them when they are the base’s own', async () => {
+    const { config, tensors } = createTinyAdapter({ seed: 12, targets: ['embed_tokens', 'lm_head'] });
+    const { 'model.embed_tokens.weight': own } = createTinyTensors();
+    assert.ok(own);
+    const withCopies = (embedding: TensorToWrite, head: TensorToWrite) => ({
+      'adapter_config.json': config,
+      'adapter_model.safetensors': encodeSafetensors({
+        ...tensors,
+        'base_model.model.model.embed_tokens.base_layer.weight': embedding,
+        'base_model.model.lm_head.base_layer.weight': head,
+      }),
+    });
+    const { status, body } = await publish({ name: 'me/ends' }, withCopies(own, own));
+    assert.equal(status, 201, JSON.stringify(body));
+    assert.deepEqual(body.targetModules, ['embed_tokens', 'lm_head']);
+    const { hidden_size: hidden, vocab_size: vocabulary } = TINY_CONFIG;
+    assert.equal(body.parameterCount, 2 * 4 * (hidden + vocabulary));
+    const without = await publish(
+      { name: 'me/ends' },
+      { 'adapter_config.json': config, 'adapter_model.safetensors': encodeSafetensors(tensors) },
+    );
+    assert.deepEqual([without.status, without.body.digest], [200, body.digest], 'the copies are no part of the adapter');
+
+    const bytes = Uint8Array.from(own.bytes);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 0x80;
+    const other = await publish({ name: 'me/other-ends' }, withCopies(own, { ...own, bytes }));
+    assert.deepEqual([other.status, other.body.error.code], [422, 'ADAPTER_TENSOR_UNKNOWN']);
+    assert.match(other.body.error.message, new RegExp(`lm_head\\.base_layer.*own weight.*index ${hidden * vocabulary - 1} `));
+    const turned = await publish({ name: 'me/other-ends' }, withCopies({ ...own, shape: own.shape.toReversed() }, own));
+    assert.deepEqual([turned.status, turned.body.error.code], [422, 'ADAPTER_SHAPE_MISMATCH']);
   });
 
   it('is idempotent, and a version never changes', async () => {

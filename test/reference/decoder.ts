@@ -39,6 +39,20 @@ export function applyReferenceLinear(x: Vector, { weight, bias, deltas = [] }: R
   return y;
 }
 
+/** E[id] + Σ scale·B·A[:, id]. */
+export function referenceEmbedding(id: number, { weight, deltas = [] }: ReferenceLinear): number[] {
+  return deltas.reduce(
+    (x, { a, b, scale }) => {
+      const column = a.map((row) => row[id] ?? NaN);
+      return addVectors(
+        x,
+        b.map((row) => scale * dot(row, column)),
+      );
+    },
+    [...(weight[id] ?? [])],
+  );
+}
+
 /** Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4. */
 export function referenceRmsNorm(x: Vector, scale: Vector, epsilon: number): number[] {
   const inverse = 1 / Math.sqrt(dot(x, x) / x.length + epsilon);
@@ -109,8 +123,9 @@ export interface ReferenceModel {
   readonly headDim: number;
   readonly epsilon: number;
   readonly theta: number;
-  readonly embedding: Matrix;
-  readonly head: Matrix;
+  /** `weight` [V, d] is Wᵀ as it lies in files; deltas are as of a linear over one-hot tokens: A [r, V], B [d, r]. */
+  readonly embedding: ReferenceLinear;
+  readonly head: ReferenceLinear;
   readonly finalNorm: Vector;
   /** A linear module by path, `model.layers.0.self_attn.q_proj`. */
   readonly linear: (path: string) => ReferenceLinear;
@@ -122,7 +137,7 @@ export interface ReferenceModel {
 export function referenceLogits(model: ReferenceModel, ids: readonly number[]): number[][] {
   const { epsilon, headDim } = model;
   const norm = (x: Vector, path: string): number[] => referenceRmsNorm(x, model.norm(path) ?? [], epsilon);
-  let states: Matrix = ids.map((id) => model.embedding[id] ?? []);
+  let states: Matrix = ids.map((id) => referenceEmbedding(id, model.embedding));
   for (let layer = 0; layer < model.layers; layer++) {
     const path = `model.layers.${layer}`;
     const normed = states.map((x) => norm(x, `${path}.input_layernorm`));
@@ -142,5 +157,5 @@ export function referenceLogits(model: ReferenceModel, ids: readonly number[]): 
     };
     states = middle.map((x) => addVectors(x, referenceFeedForward(norm(x, `${path}.post_attention_layernorm`), weights)));
   }
-  return states.map((x) => applyReferenceLinear(referenceRmsNorm(x, model.finalNorm, epsilon), { weight: model.head }));
+  return states.map((x) => applyReferenceLinear(referenceRmsNorm(x, model.finalNorm, epsilon), model.head));
 }

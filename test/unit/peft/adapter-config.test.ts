@@ -92,6 +92,7 @@ describe('what is more than plain LoRA', () => {
     ['fan_in_fan_out', true, /transposed/],
     ['layer_replication', [[0, 4]], /layer_replication/],
     ['trainable_token_indices', [5], /embedding/],
+    ['ensure_weight_tying', true, /share one adapter/],
     ['target_parameters', ['experts'], /target_parameters/],
     ['alora_invocation_tokens', [1, 2], /invocation/],
     ['use_qalora', true, /QALoRA/],

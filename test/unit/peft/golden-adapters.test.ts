@@ -46,7 +46,6 @@ describe('the golden adapters', { skip: findSharedPath('golden') === undefined &
     'lora-bias': 'ADAPTER_FEATURE_UNSUPPORTED',
     'modules-to-save': 'ADAPTER_FEATURE_UNSUPPORTED',
     'trained-bias': 'ADAPTER_FEATURE_UNSUPPORTED',
-    'lora-embed-head': 'ADAPTER_TENSOR_UNKNOWN',
   };
   for (const model of ['llama', 'llama-untied', 'mistral', 'qwen2', 'qwen3']) {
     for (const kind of ['adapters', 'refused']) {

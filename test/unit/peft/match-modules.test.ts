@@ -1,6 +1,7 @@
 // Which modules a configuration speaks of, as PEFT matches them, and that hostile patterns cannot hold the process.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { type LinearModule } from '#kernels/lora/modules.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
 import { findPatternValues, findTargetModules } from '#src/peft/match-modules.js';
 import { createAdapterConfig, createSmallModules } from '#test/fixtures/small-adapter.js';
@@ -32,7 +33,16 @@ describe('target_modules', () => {
     assert.deepEqual(targets({ target_modules: '.*q_proj|.*up_proj' }).length, 4);
   });
 
-  it('all-linear is every module', () => assert.equal(targets({ target_modules: 'all-linear' }).length, 14));
+  it('all-linear is every module of the layers, neither the embedding nor the output layer', () => {
+    const all: LinearModule[] = [
+      ...modules,
+      { path: 'model.embed_tokens', layer: 0, class: 'embed_tokens', dIn: 9, dOut: 6 },
+      { path: 'lm_head', layer: 0, class: 'lm_head', dIn: 6, dOut: 9 },
+    ];
+    const find = (target_modules: unknown) => findTargetModules(parseAdapterConfig(createAdapterConfig({ target_modules })), all);
+    assert.deepEqual(find('all-linear'), modules);
+    assert.deepEqual(find(['lm_head', 'embed_tokens']), all.slice(-2));
+  });
 
   it('leaves out exclude_modules', () => {
     assert.deepEqual(targets({ target_modules: ['q_proj', 'v_proj'], exclude_modules: ['0.self_attn.q_proj'] }).length, 3);

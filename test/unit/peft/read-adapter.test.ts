@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { type CanonicalModule } from '#kernels/lora/canonical-adapter.js';
 import { BraidError } from '#src/http/braid-error.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
-import { deltaNorm } from '#src/peft/delta-norm.js';
+import { deltaNorm, deltaNormInTurns } from '#src/peft/delta-norm.js';
 import { readPeftAdapter } from '#src/peft/read-adapter.js';
 import { encodeSafetensors, float32Tensor } from '#test/fixtures/safetensors-file.js';
 import { createAdapterConfig, createAdapterFile, createAdapterTensors, createSmallModules } from '#test/fixtures/small-adapter.js';
@@ -152,7 +152,7 @@ describe('an adapter that does not fit', () => {
 });
 
 describe('deltaNorm', () => {
-  it('is the Frobenius norm of s·B·A', () => {
+  it('is the Frobenius norm of s·B·A', async () => {
     const [dIn, dOut] = [6, 4];
     for (const module of read(createAdapterConfig(), createAdapterFile()).modules) {
       let sum = 0;
@@ -164,6 +164,7 @@ describe('deltaNorm', () => {
         }
       }
       assert.ok(Math.abs(deltaNorm(module) - Math.sqrt(sum)) < 1e-12 * Math.sqrt(sum));
+      assert.equal(await deltaNormInTurns(module), deltaNorm(module));
     }
   });
 

@@ -62,6 +62,20 @@ test('both layouts give every row its own pages and weights, and nothing to a ro
   }
 });
 
+test('rows share the embedding and the output layer, whatever separate lists would cost', () => {
+  const rows = [[placed(1, { embed_tokens: [1], lm_head: [2] })], [placed(-2, { embed_tokens: [3], lm_head: [4] })]];
+  const [embedding, head] = planSlots(rows, RANK, { ...costs, copyTokens: 0, separateFactor: 0.001 });
+  assert.ok(embedding && head);
+  for (const { groups, slotsPerGroup } of [embedding, head]) assert.deepEqual([groups, slotsPerGroup], [1, 2]);
+  assert.deepEqual(
+    [0, 1].map((row) => [readRow(embedding, row), readRow(head, row)]),
+    [
+      [{ 1: 1 }, { 2: 1 }],
+      [{ 3: -2 }, { 4: -2 }],
+    ],
+  );
+});
+
 test('the base alone needs no slots', () => {
   assert.deepEqual(planSlots([[], []], RANK, costs), []);
 });

@@ -86,7 +86,7 @@ describe('a step program agrees with the float64 decoder', () => {
         );
       const adapters = [
         createAdapter(3, LINEAR_CLASSES, [0, 1]),
-        createAdapter(9, ['q_proj', 'v_proj'], [0, 1]),
+        createAdapter(9, ['q_proj', 'v_proj', 'embed_tokens', 'lm_head'], [0, 1]),
         createAdapter(2, ['down_proj', 'o_proj'], [1]),
       ];
       const mix = (...weights: number[]): TestMixture =>
@@ -113,7 +113,7 @@ describe('a step program agrees with the float64 decoder', () => {
       });
 
       test('merged, in pages of another rank', async () => {
-        const classes: LinearClass[] = ['q_proj', 'v_proj'];
+        const classes: LinearClass[] = ['q_proj', 'v_proj', 'embed_tokens', 'lm_head'];
         const program = buildStepProgram({ config, tensors: written.tensors, mode: 'merged', classes, provider: 'cpu', pageRank: 4 });
         const session = await openSession(program.model, directory);
         const bank = new TestBank(program, modules, adapters);
@@ -191,9 +191,11 @@ test('listLinearModules names every module where PEFT points at it, with head si
   const modules = listLinearModules(
     parseLlamaConfig({ ...COMMON, ...MODELS['qwen3 with attention biases, plain attention over heads of 24, bf16']?.config }),
   );
-  assert.equal(modules.length, 14);
+  assert.equal(modules.length, 16);
   assert.deepEqual(modules[7], { path: 'model.layers.1.self_attn.q_proj', layer: 1, class: 'q_proj', dIn: 32, dOut: 48 });
   assert.deepEqual(modules[9], { path: 'model.layers.1.self_attn.v_proj', layer: 1, class: 'v_proj', dIn: 32, dOut: 24 });
   assert.deepEqual(modules[10], { path: 'model.layers.1.self_attn.o_proj', layer: 1, class: 'o_proj', dIn: 48, dOut: 32 });
   assert.deepEqual(modules[13], { path: 'model.layers.1.mlp.down_proj', layer: 1, class: 'down_proj', dIn: 40, dOut: 32 });
+  assert.deepEqual(modules[14], { path: 'model.embed_tokens', layer: 0, class: 'embed_tokens', dIn: 60, dOut: 32 });
+  assert.deepEqual(modules[15], { path: 'lm_head', layer: 0, class: 'lm_head', dIn: 32, dOut: 60 });
 });

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import type { StepMode } from '#kernels/decode/step-program.js';
-import { LINEAR_CLASSES } from '#kernels/lora/modules.js';
+import { LAYER_CLASSES, LINEAR_CLASSES, type LinearClass } from '#kernels/lora/modules.js';
 import { buildStepProgram, parseLlamaConfig } from '#kernels/models/llama.js';
 import { createTensorIndex } from '#test/fixtures/random-model.js';
 
@@ -31,14 +31,28 @@ const CONFIGS: Record<string, Record<string, unknown>> = {
   qwen3: { ...COMMON, model_type: 'qwen3', rope_theta: 1e6 },
 };
 
+interface Variant {
+  readonly mode: StepMode;
+  readonly classes: readonly LinearClass[];
+  readonly suffix?: string;
+}
+
+const VARIANTS: readonly Variant[] = [
+  { mode: 'base', classes: LAYER_CLASSES },
+  { mode: 'factored', classes: LAYER_CLASSES },
+  { mode: 'merged', classes: LAYER_CLASSES },
+  { mode: 'factored', classes: LINEAR_CLASSES, suffix: ' with embedding and output layer' },
+  { mode: 'merged', classes: LINEAR_CLASSES, suffix: ' with embedding and output layer' },
+];
+
 function createPrograms(): { name: string; build: () => Uint8Array }[] {
   return Object.entries(CONFIGS).flatMap(([architecture, json]) =>
-    (['base', 'factored', 'merged'] as const).map((mode: StepMode) => ({
-      name: `${architecture} ${mode}`,
+    VARIANTS.map(({ mode, classes, suffix = '' }) => ({
+      name: `${architecture} ${mode}${suffix}`,
       build: () => {
         const config = parseLlamaConfig(json);
         const tensors = createTensorIndex(config, mode === 'base' ? 'F32' : 'BF16');
-        return buildStepProgram({ config, tensors, mode, classes: LINEAR_CLASSES, provider: 'cpu' }).model;
+        return buildStepProgram({ config, tensors, mode, classes, provider: 'cpu' }).model;
       },
     })),
   );
