@@ -67,7 +67,7 @@ export function createTerminal(out: TextSink, err: TextSink, env: Environment): 
 }
 
 // C0 and C1 controls, DEL, and the marks that reorder what follows: text from a hub must not drive the reader's terminal.
-// eslint-disable-next-line no-control-regex
+// eslint-disable-next-line no-control-regex -- control characters are what this is about
 const UNPRINTABLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** Text from outside, safe to print: control characters become `�`; new lines and tabs stay. */

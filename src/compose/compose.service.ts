@@ -154,6 +154,7 @@ export class ComposeService {
       version,
       base: baseModel.name,
       status,
+      isCancelling: job.cancelRequested && (status === 'queued' || status === 'running'),
       candidates: request.candidates.map((candidate) => `${candidate.adapter}@${candidate.version}`),
       examples: request.examples.length,
       budget: request.budget,

@@ -62,6 +62,8 @@ export class CompositionJobView {
   readonly base: string;
   @ApiProperty({ enum: JOB_STATUSES })
   readonly status: JobStatus;
+  @ApiProperty({ description: 'Someone asked for its end; a running search ends with its present batch.' })
+  readonly isCancelling: boolean;
   @ApiProperty({ type: [String], description: 'The adapter versions that may get a weight, as ns/name@version.' })
   readonly candidates: readonly string[];
   @ApiProperty({ type: 'integer', description: 'Number of examples.' })

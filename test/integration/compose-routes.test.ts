@@ -126,14 +126,17 @@ describeOnHomes('composition routes', (home) => {
 
   it('cancel: a running job ends its stream with cancelled; again is harmless; an ended one says so', async () => {
     const id = await start({ name: 'me/never', budget: 20_000, optimizer: 'random' });
-    let cancelled: Promise<{ status: number }> | undefined;
+    let cancelled: Promise<{ status: number; body: CompositionJobView }> | undefined;
     const events = await follow(id, (event) => {
       if (event.type === 'progress' && event.data.evaluations > 0) cancelled ??= post(`/api/compositions/jobs/${id}/cancel`);
     });
-    assert.equal((await cancelled)?.status, 200);
+    const answer = await cancelled;
+    assert.equal(answer?.status, 200);
+    assert.ok(answer.body.status === 'cancelled' || answer.body.isCancelling, 'a job that was told to end says so');
     assert.equal(events.at(-1)?.type, 'cancelled');
     const { body: job } = await get<CompositionJobView>(`/api/compositions/jobs/${id}`);
     assert.equal(job.status, 'cancelled');
+    assert.equal(job.isCancelling, false);
     assert.ok(job.progress.evaluations < 20_000);
     assert.equal((await get('/api/compositions/me/never')).status, 404);
     assert.equal((await post(`/api/compositions/jobs/${id}/cancel`)).status, 200);

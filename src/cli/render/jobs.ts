@@ -10,7 +10,7 @@ export function renderJob(job: CompositionJobView, style: Style, now = new Date(
     [
       ['composition', composition === null ? job.name : `${composition.name}@${composition.version}`],
       ['base', job.base],
-      ['status', job.status],
+      ['status', job.isCancelling ? `${job.status}, cancelling` : job.status],
       ['candidates', String(job.candidates.length)],
       ['examples', String(job.examples)],
       ['evaluations', `${progress.evaluations} of ${progress.budget} (${printableLine(progress.stage)})`],

@@ -64,7 +64,7 @@ function fitLast(columns: readonly Column[], rows: readonly (readonly string[])[
 
 /** Characters without the attributes that `Style` adds. */
 function visibleLength(text: string): number {
-  // eslint-disable-next-line no-control-regex
+  // eslint-disable-next-line no-control-regex -- control characters are what this is about
   return [...text.replace(/\u001b\[\d+m/g, '')].length;
 }
 
