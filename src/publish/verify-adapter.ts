@@ -56,7 +56,9 @@ export async function verifyAdapter(engine: Engine, digest: Digest, probe: reado
   const adapted = withMixture([{ digest, weight: 1 }]);
   let scored: readonly [ScoreResult[], ScoreResult[], ScoreResult[]];
   try {
-    scored = [await engine.score(withMixture([])), await engine.score(adapted), await engine.score(adapted, { application: 'merged' })];
+    // The adapter first: the session that is made for its modules serves the base too, and is not made twice.
+    const factored = await engine.score(adapted);
+    scored = [await engine.score(withMixture([])), factored, await engine.score(adapted, { application: 'merged' })];
   } catch (error) {
     if (error instanceof BraidError && error.code === 'NOT_FINITE') {
       throw fail('ADAPTER_OVERFLOWS', { reason: 'the model computes numbers that are not finite with it' }, error);
