@@ -1,8 +1,9 @@
 // The engine's end of its worker thread: typed requests by id, start on first use, and an answer for every request even when the thread dies.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { RunGate } from './run-gate.js';
 import { fail } from './runtime.errors.js';
-import type { FromWorker, WorkerCallKind, WorkerCalls, WorkerFailure, WorkerSettings } from './worker/protocol.js';
+import type { FromWorker, WorkerCallKind, WorkerCalls, WorkerData, WorkerFailure, WorkerSettings } from './worker/protocol.js';
 
 interface Pending {
   readonly kind: WorkerCallKind;
@@ -96,11 +97,17 @@ export class WorkerLink {
     // ONNX Runtime reports its use to its makers unless the process's own environment, which a thread cannot set, says not to.
     // eslint-disable-next-line no-restricted-properties -- no setting of the hub: it is never otherwise
     process.env['ORT_DISABLE_TELEMETRY'] = '1';
-    const worker = new Worker(WORKER_FILE, { workerData: this.settings });
+    const gate = new RunGate();
+    const workerData: WorkerData = { settings: this.settings, gateMemory: gate.memory };
+    const worker = new Worker(WORKER_FILE, { workerData });
+    gate.guard();
     let cause: unknown;
     worker.on('message', (message: FromWorker) => this.settle(message));
     worker.on('error', (error) => (cause = error));
-    worker.on('exit', (exitCode) => this.lose(worker, cause, exitCode));
+    worker.on('exit', (exitCode) => {
+      gate.release();
+      this.lose(worker, cause, exitCode);
+    });
     this.worker = worker;
     await this.request('open', {});
   }

@@ -1,9 +1,12 @@
 // Inside a worker: which sessions are open when, and how a worker's other end starts, crashes and restarts it.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import ort from 'onnxruntime-node';
 import { listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
 import { createScoreCall } from '#src/runtime/run-calls.js';
@@ -134,4 +137,16 @@ test('a load that cannot be done loses the worker rather than run on doubtful pa
   await assert.rejects(link.request('load', { pages: new Map([['q_proj', [1]]]), adapter }), { code: 'WORKER_CRASHED' });
   assert.equal(losses.length, 1);
   await link.close();
+});
+
+test('a process that exits while a worker is inside a run ends with its own exit code', async () => {
+  const script = fileURLToPath(new URL('../fixtures/exit-during-run.js', import.meta.url));
+  // Without the gate about two of three such exits abort.
+  for (let round = 0; round < 4; round++) {
+    const child = spawn(process.execPath, [script, directory, '7'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let errors = '';
+    child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
+    const [exitCode, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    assert.deepEqual([exitCode, signal], [7, null], errors);
+  }
 });

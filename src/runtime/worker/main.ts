@@ -1,10 +1,12 @@
 // The worker thread of one base model: takes messages one after another and is the only place where ONNX Runtime is loaded.
 import { parentPort, workerData } from 'node:worker_threads';
-import type { FromWorker, RunResult, ToWorker, WorkerFailure, WorkerSettings } from './protocol.js';
+import type { FromWorker, RunResult, ToWorker, WorkerData, WorkerFailure } from './protocol.js';
+import { RunGate } from '../run-gate.js';
 import { openProvider, ProviderError } from './provider.js';
 import { SessionKeeper, SessionOpenError } from './session-keeper.js';
 
-const settings = workerData as WorkerSettings;
+const { settings, gateMemory } = workerData as WorkerData;
+const gate = new RunGate(gateMemory);
 const port = parentPort;
 if (port === null) throw new Error('worker/main is started as a worker thread only');
 
@@ -16,7 +18,7 @@ let tail: Promise<void> = Promise.resolve();
 port.on('message', (message: ToWorker) => {
   // Handlers of messages only run between runs, so this is seen before what was queued behind the run in progress.
   if (message.kind === 'close') isClosing = true;
-  tail = tail.then(() => (isClosing ? close() : handle(message)));
+  tail = tail.then(() => gate.pass(() => (isClosing ? close() : handle(message))));
 });
 
 /** Lets the thread end by itself: `terminate()` during a run would abort the whole process from inside ONNX Runtime's binding. */
@@ -68,7 +70,7 @@ function getKeeper(): SessionKeeper {
 function armIdleTimer(): void {
   clearTimeout(idleTimer);
   idleTimer = setTimeout(() => {
-    tail = tail.then(() => keeper?.releaseIdle());
+    tail = tail.then(() => gate.pass(async () => keeper?.releaseIdle()));
   }, settings.mergedIdleMs);
 }
 

@@ -8,6 +8,12 @@ import type { TensorIndex } from '#kernels/models/tensor-index.js';
 export type { Provider } from '#kernels/decode/step-program.js';
 
 /** `workerData` of a worker thread. */
+export interface WorkerData {
+  readonly settings: WorkerSettings;
+  /** Of the RunGate that both sides share. */
+  readonly gateMemory: SharedArrayBuffer;
+}
+
 export interface WorkerSettings {
   readonly directory: string;
   readonly config: LlamaConfig;
