@@ -228,6 +228,9 @@ function shownField(field: string): string {
 }
 
 function shown(value: unknown): string {
-  const text = value === undefined ? 'missing' : JSON.stringify(value);
+  if (value === undefined) return 'missing';
+  if (typeof value === 'number') return String(value);
+  // JSON.stringify writes null for 1e400, which JSON.parse reads as Infinity.
+  const text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'number' && !Number.isFinite(part) ? String(part) : part));
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
