@@ -10,7 +10,7 @@ import { createLimits, type EngineLimits } from './engine-limits.js';
 import { planSlots, type PlacedAdapter } from './plan-slots.js';
 import { planScoreBatches, type ScorePiece } from './plan-score-batches.js';
 import { createScoreCall, readTop } from './run-calls.js';
-import { fail } from './runtime.errors.js';
+import { createNotFiniteError, fail } from './runtime.errors.js';
 import { Scheduler, type GenerationTask, type ScoreTask } from './scheduler.js';
 import type { AdapterSource, BaseModelFiles } from './sources.js';
 import { TokenStream } from './token-stream.js';
@@ -307,7 +307,7 @@ function fillScores(
     if (target === undefined) continue;
     for (let at = from; at <= end; at++, place++) {
       const logprob = result.logprobs[place] ?? Number.NaN;
-      if (!Number.isFinite(logprob)) throw fail('NOT_FINITE');
+      if (!Number.isFinite(logprob)) throw createNotFiniteError(rows[row]?.mixture ?? []);
       target.logprobs[at - start] = logprob;
       if (wanted > 0) target.top[at - start] = readTop(result, place, wanted);
     }

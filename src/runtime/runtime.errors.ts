@@ -1,5 +1,6 @@
 // Every error that the runtime lets out: whose fault it is, what was found, what to do next.
-import { errorsOf, type ErrorTable } from '#src/http/braid-error.js';
+import { errorsOf, type BraidError, type ErrorTable } from '#src/http/braid-error.js';
+import type { Mixture } from './engine.js';
 
 export const runtimeErrors = {
   QUEUE_FULL: {
@@ -50,8 +51,17 @@ export const runtimeErrors = {
   ADAPTER_UNREADABLE: { status: 500, message: 'Adapter {digest} cannot be read from the store.', fields: ['digest'] },
   NOT_FINITE: {
     status: 422,
-    message: 'The model computed a number that is not finite under this mixture; use smaller weights.',
+    message: 'The model computed a number that is not finite {found}',
   },
 } as const satisfies ErrorTable;
 
 export const fail = errorsOf(runtimeErrors);
+
+/** NOT_FINITE, laid at the door of the mixture only where there is one. */
+export function createNotFiniteError(mixture: Mixture): BraidError {
+  const found =
+    mixture.length > 0
+      ? 'under this mixture; use smaller weights.'
+      : 'without any adapter: the base model itself is at fault. Check its weights, and add a sound copy.';
+  return fail('NOT_FINITE', { found });
+}

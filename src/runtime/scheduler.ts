@@ -3,7 +3,7 @@ import type { GeneratedToken, GenerateRequest } from './engine.js';
 import { planSlots, type PlacedAdapter, type SlotCosts } from './plan-slots.js';
 import type { ScorePiece } from './plan-score-batches.js';
 import { createDecodeCall, createFillCall, createPrefillCall, readTokens, type GeneratingRow } from './run-calls.js';
-import { fail } from './runtime.errors.js';
+import { createNotFiniteError } from './runtime.errors.js';
 import type { RunCall, RunResult } from './worker/protocol.js';
 
 /** A request that generates, from its admission to its last token. */
@@ -264,7 +264,7 @@ export class Scheduler {
       const isFinite = tokens.every(({ logprob }) => Number.isFinite(logprob));
       if (!isFinite || last.finish !== undefined) this.leave(this.running, (other) => other === row);
       if (isFinite) task.deliver(tokens);
-      else task.fail(fail('NOT_FINITE'));
+      else task.fail(createNotFiniteError(task.request.mixture));
     }
   }
 

@@ -1,6 +1,7 @@
 // What runs when: the scheduler against a worker that is told what to answer. The numbers themselves are checked on real sessions.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { digestOf } from '#src/ids/ids.js';
 import type { GeneratedToken, GenerateRequest } from '#src/runtime/engine.js';
 import { Scheduler, type GenerationTask, type SchedulerLimits, type ScoreTask } from '#src/runtime/scheduler.js';
 import type { RunCall, RunResult } from '#src/runtime/worker/protocol.js';
@@ -269,5 +270,7 @@ test('a failed run fails its rows or its job, and the rest goes on', async () =>
 
 test('numbers that are not finite fail the row', async () => {
   const { generate } = createBed({ logprob: Number.NaN });
-  await assert.rejects(generate().done, { code: 'NOT_FINITE' });
+  const mixture = [{ digest: digestOf('adapter'), weight: 2 }];
+  await assert.rejects(generate({ mixture }).done, { code: 'NOT_FINITE', message: /under this mixture; use smaller weights\.$/ });
+  await assert.rejects(generate().done, { code: 'NOT_FINITE', message: /without any adapter: the base model itself is at fault/ });
 });
