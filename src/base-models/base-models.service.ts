@@ -28,7 +28,7 @@ export class BaseModelsService implements BaseModelSource {
 
   /**
    * Registers a model directory; nothing is copied. Reads all weights once.
-   * @throws BraidError of base-models.errors.ts, safetensors.errors.ts or tokenizer.errors.ts; BASE_MODEL_CONFLICT, NAME_TAKEN
+   * @throws BraidError of base-models.errors.ts, safetensors.errors.ts or tokenizer.errors.ts; BASE_MODEL_CONFLICT, BASE_MODEL_EXISTS, NAME_TAKEN
    */
   async add(input: { readonly directory: string; readonly name: RepoName }): Promise<AddedBaseModel> {
     const loaded = await loadBaseModelFiles(input.directory);

@@ -4,8 +4,13 @@ import { type ErrorTable } from '../http/braid-error.js';
 export const registryErrors = {
   BASE_MODEL_CONFLICT: {
     status: 409,
-    message: 'The base model {name} cannot be added: {reason}. Choose another name, or use the base model that is there.',
+    message: 'The base model {name} cannot be added: the name belongs to other weights. Choose another name.',
     fields: ['name'],
+  },
+  BASE_MODEL_EXISTS: {
+    status: 409,
+    message: 'The base model {name} cannot be added: its weights are there under the name {existing}. Use {existing}.',
+    fields: ['name', 'existing'],
   },
   NAME_TAKEN: {
     status: 409,

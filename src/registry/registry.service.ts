@@ -35,7 +35,7 @@ export class RegistryService {
 
   /**
    * Adds a base model. The same name with the same weights is that one again, its directory brought up to date.
-   * @throws BraidError BASE_MODEL_CONFLICT, NAME_TAKEN, UNSTORABLE_TEXT
+   * @throws BraidError BASE_MODEL_CONFLICT, BASE_MODEL_EXISTS, NAME_TAKEN, UNSTORABLE_TEXT
    */
   async addBaseModel(input: NewBaseModel): Promise<BaseModel> {
     assertStorableFields(input);
@@ -52,12 +52,10 @@ export class RegistryService {
         .execute();
       const byName = await manager.findOneBy(BaseModel, { name: input.name });
       if (byName === null) {
-        const { name: other } = await manager.findOneByOrFail(BaseModel, { digest: input.digest });
-        throw fail('BASE_MODEL_CONFLICT', { name: input.name, reason: `its weights are there under the name ${other}` });
+        const { name: existing } = await manager.findOneByOrFail(BaseModel, { digest: input.digest });
+        throw fail('BASE_MODEL_EXISTS', { name: input.name, existing });
       }
-      if (byName.digest !== input.digest) {
-        throw fail('BASE_MODEL_CONFLICT', { name: input.name, reason: 'the name belongs to other weights' });
-      }
+      if (byName.digest !== input.digest) throw fail('BASE_MODEL_CONFLICT', { name: input.name });
       if (byName.directory !== input.directory) {
         await manager.update(BaseModel, { id: byName.id }, { directory: input.directory });
         byName.directory = input.directory;

@@ -98,10 +98,10 @@ describeOnHomes('base models', (home) => {
 
   it('keep one name for one set of weights', async () => {
     const { directory, name } = await register(3);
-    refused(await add(directory, 'tiny/other'), 409, 'BASE_MODEL_CONFLICT', /tiny\/model-3/);
+    refused(await add(directory, 'tiny/other'), 409, 'BASE_MODEL_EXISTS', /Use tiny\/model-3\.$/);
     const other = join(root, 'other-weights');
     writeTinyModel(other, { seed: 300 });
-    refused(await add(other, name), 409, 'BASE_MODEL_CONFLICT', /other weights/);
+    refused(await add(other, name), 409, 'BASE_MODEL_CONFLICT', /other weights\. Choose another name\.$/);
   });
 
   it('keep one configuration for one set of weights', async () => {

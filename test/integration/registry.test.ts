@@ -52,12 +52,13 @@ describeOnHomes('registry', (home) => {
   it('refuses other weights under a name, and other names for weights', async () => {
     await assert.rejects(
       registry.addBaseModel(newBaseModel('org/base', { digest: digestOf('other') })),
-      hasCode('BASE_MODEL_CONFLICT', 'other weights'),
+      hasCode('BASE_MODEL_CONFLICT', 'org/base', 'other weights', 'Choose another name.'),
     );
-    await assert.rejects(
-      registry.addBaseModel(newBaseModel('org/alias', { digest: base.digest })),
-      hasCode('BASE_MODEL_CONFLICT', 'org/base'),
-    );
+    await assert.rejects(registry.addBaseModel(newBaseModel('org/alias', { digest: base.digest })), (error: unknown) => {
+      assert.ok(hasCode('BASE_MODEL_EXISTS', 'org/alias', 'Use org/base.')(error));
+      assert.doesNotMatch(String(error), /another name/);
+      return true;
+    });
     // The refused name stays free.
     await registry.addBaseModel(newBaseModel('org/alias'));
     assert.deepEqual(
