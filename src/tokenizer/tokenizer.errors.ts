@@ -13,6 +13,12 @@ export const tokenizerErrors = {
     message: '{file} cannot be used: {reason}.',
     fields: ['file', 'reason'],
   },
+  TOKENIZER_GONE: {
+    status: 503,
+    message:
+      'The tokenizer of base model {name} cannot be read any more: {reason}. Put the files back, or add the model again from where they are now.',
+    fields: ['name'],
+  },
   WORD_TOO_LONG: {
     status: 400,
     message: 'The text has {found} characters in a row without a break that the tokenizer knows; at most {limit} are encoded as one word.',

@@ -76,11 +76,25 @@ describe('tokenizer files', () => {
 
   test('the service reads a directory once, and again after a failure', async () => {
     const service = new TokenizerService();
-    const source = { digest: 'sha256:0', directory };
+    const source = { name: 'tiny/base', digest: 'sha256:0', directory };
     await write('tokenizer_config.json', '{"a":');
     await assert.rejects(service.get(source));
     await write('tokenizer_config.json', '{}');
     const codec = await service.get(source);
     assert.equal(await service.get(source), codec);
+  });
+
+  test('files of a registered model that have gone or gone bad are not the fault of who asks', async () => {
+    const service = new TokenizerService();
+    const refused = (directory: string, says: RegExp) =>
+      assert.rejects(service.get({ name: 'tiny/base', digest: 'sha256:0', directory }), (error: unknown) => {
+        assert.ok(error instanceof BraidError, String(error));
+        assert.deepEqual([error.code, error.status, error.fields], ['TOKENIZER_GONE', 503, { name: 'tiny/base' }]);
+        assert.match(error.message, says);
+        return true;
+      });
+    await refused(join(directory, 'absent'), /tiny\/base .*: tokenizer\.json: it does not exist\. Put the files back/);
+    await write('tokenizer.json', 'null');
+    await refused(directory, /: tokenizer\.json: it is not a JSON object\. Put/);
   });
 });
