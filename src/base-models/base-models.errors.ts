@@ -34,6 +34,12 @@ export const baseModelsErrors = {
     message: 'The weights do not fit config.json: {reason}.',
     fields: ['tensor', 'reason'],
   },
+  BASE_MODEL_NOT_FINITE: {
+    status: 422,
+    message:
+      'The weights cannot be computed with: tensor {tensor} holds {found} at index {index}, and every weight must be a finite number. Get a sound copy of the model.',
+    fields: ['tensor', 'index', 'found'],
+  },
   BASE_MODEL_GONE: {
     status: 503,
     message:

@@ -10,6 +10,7 @@ import { type BaseModelFiles, type BaseModelSource } from '#src/runtime/sources.
 import { loadTextCodec } from '#src/tokenizer/load-text-codec.js';
 import { fail } from './base-models.errors.js';
 import { digestWeights } from './digest-weights.js';
+import { createFiniteScan } from './create-finite-scan.js';
 import { loadBaseModelFiles, type LoadedBaseModel } from './load-base-model-files.js';
 import { describeFileError } from './read-small-file.js';
 
@@ -33,7 +34,7 @@ export class BaseModelsService implements BaseModelSource {
   async add(input: { readonly directory: string; readonly name: RepoName }): Promise<AddedBaseModel> {
     const loaded = await loadBaseModelFiles(input.directory);
     await loadTextCodec(loaded.directory);
-    const digest = await this.digest(loaded);
+    const digest = await this.digest(loaded, createWeightCheck(loaded));
     const existing = await this.registry.findBaseModel(input.name);
     if (existing?.digest === digest) assertSameConfig(existing, loaded);
     const baseModel = await this.registry.addBaseModel({
@@ -97,13 +98,15 @@ export class BaseModelsService implements BaseModelSource {
     this.knownStates.set(baseModel.digest, state);
   }
 
-  private async digest({ directory, files }: LoadedBaseModel): Promise<Digest> {
+  private async digest({ directory, files }: LoadedBaseModel, onPiece?: (file: string, piece: Uint8Array) => void): Promise<Digest> {
     try {
       return await digestWeights(
         directory,
         files.map(({ file }) => file),
+        onPiece,
       );
     } catch (cause) {
+      if (cause instanceof BraidError) throw cause;
       throw fail('BASE_MODEL_DIRECTORY_INVALID', { directory, reason: `its weights cannot be read: ${describeFileError(cause)}` }, cause);
     }
   }
@@ -112,6 +115,17 @@ export class BaseModelsService implements BaseModelSource {
 /** The model's configuration as it was registered. */
 export function configOf(baseModel: BaseModel): LlamaConfig {
   return parseLlamaConfig(baseModel.config);
+}
+
+/** For the pieces of the weight files as they are read; throws BASE_MODEL_NOT_FINITE. */
+function createWeightCheck({ files, programTensors }: LoadedBaseModel): (file: string, piece: Uint8Array) => void {
+  const scans = new Map(
+    files.map(({ file, place }) => [file, createFiniteScan(new Map([...programTensors].filter(([, tensor]) => tensor.file === place)))]),
+  );
+  return (file, piece) => {
+    const bad = scans.get(file)?.(piece);
+    if (bad !== undefined) throw fail('BASE_MODEL_NOT_FINITE', { ...bad });
+  };
 }
 
 function stateOf({ directory, files }: LoadedBaseModel): string {

@@ -10,13 +10,21 @@ const PIECE_BYTES = 1024 * 1024;
 /**
  * Reads all bytes once, in pieces. For a single file it is the digest that the Hugging Face Hub shows.
  * @param files plain names, in order
- * @throws what the file system throws
+ * @param onPiece sees every piece of every file, in order
+ * @throws what the file system or `onPiece` throws
  */
-export async function digestWeights(directory: string, files: readonly string[]): Promise<Digest> {
+export async function digestWeights(
+  directory: string,
+  files: readonly string[],
+  onPiece?: (file: string, piece: Uint8Array) => void,
+): Promise<Digest> {
   const hash = createHash('sha256');
   for (const file of files) {
     const pieces: AsyncIterable<Buffer> = createReadStream(join(directory, file), { highWaterMark: PIECE_BYTES });
-    for await (const piece of pieces) hash.update(piece);
+    for await (const piece of pieces) {
+      hash.update(piece);
+      onPiece?.(file, piece);
+    }
   }
   return digestFromHex(hash.digest('hex'));
 }

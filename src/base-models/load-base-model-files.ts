@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { buildStepProgram, ModelConfigError, ModelTensorError, parseLlamaConfig, type LlamaConfig } from '#kernels/models/llama.js';
+import { type TensorIndex, type TensorLocation } from '#kernels/models/tensor-index.js';
 import { fail } from './base-models.errors.js';
 import { describeFileError, FileRefusedError, readSmallJson } from './read-small-file.js';
 import { readModelWeights, type ModelWeights } from './read-weights.js';
@@ -13,6 +14,8 @@ export interface LoadedBaseModel extends ModelWeights {
   /** Absolute and free of links: a link that is bent later must not change what is registered. */
   readonly directory: string;
   readonly config: LlamaConfig;
+  /** Those of `tensors` that the model's program reads. */
+  readonly programTensors: TensorIndex;
   /** config.json as it is. */
   readonly rawConfig: Readonly<Record<string, unknown>>;
 }
@@ -30,8 +33,8 @@ export async function loadBaseModelFiles(directory: string): Promise<LoadedBaseM
   const rawConfig = await readConfig(path);
   const config = parseConfig(rawConfig);
   const weights = await readModelWeights(path);
-  assertTensors(config, weights);
-  return { ...weights, directory: path, config, rawConfig };
+  const programTensors = findProgramTensors(config, weights);
+  return { ...weights, directory: path, config, rawConfig, programTensors };
 }
 
 async function readConfig(directory: string): Promise<Readonly<Record<string, unknown>>> {
@@ -58,14 +61,27 @@ function parseConfig(json: unknown): LlamaConfig {
 }
 
 /** Builds the model's program for one position and throws it away: the builder itself knows best which tensors it reads, and their shapes. */
-function assertTensors(config: LlamaConfig, { tensors, otherDTypes }: ModelWeights): void {
+function findProgramTensors(config: LlamaConfig, { tensors, otherDTypes }: ModelWeights): TensorIndex {
+  const recorded = new RecordedTensors(tensors);
   try {
-    buildStepProgram({ config, tensors, mode: 'base', classes: [], provider: 'cpu', contextLength: 1 });
+    buildStepProgram({ config, tensors: recorded, mode: 'base', classes: [], provider: 'cpu', contextLength: 1 });
+    return recorded.read;
   } catch (error) {
     if (!(error instanceof ModelTensorError)) throw error;
     const dtype = otherDTypes.get(error.tensor);
     const reason =
       dtype === undefined ? error.message : `tensor ${error.tensor} has dtype ${dtype}; weights of F32, F16 and BF16 can be served`;
     throw fail('BASE_MODEL_TENSOR_INVALID', { tensor: error.tensor, reason }, error);
+  }
+}
+
+/** Remembers what was looked up. */
+class RecordedTensors extends Map<string, TensorLocation> {
+  readonly read = new Map<string, TensorLocation>();
+
+  override get(name: string): TensorLocation | undefined {
+    const tensor = super.get(name);
+    if (tensor !== undefined) this.read.set(name, tensor);
+    return tensor;
   }
 }

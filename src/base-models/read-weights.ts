@@ -19,6 +19,8 @@ const DTYPES = ['F32', 'F16', 'BF16'] as const satisfies readonly TensorLocation
 export interface WeightFile {
   /** Plain name within the directory. */
   readonly file: string;
+  /** Where its bytes truly are, relative to the directory of all weights, as tensors name it. */
+  readonly place: string;
   readonly sizeBytes: number;
   /** Last change of content or place, of the file or of the link to it, in ms since 1970; unlike the time of modification it cannot be set by hand. */
   readonly changedMs: number;
@@ -105,10 +107,10 @@ async function collectWeights(
   let weightBytes = 0;
   for (const [i, file] of names.entries()) {
     const { header, found } = await readHeader(directory, file);
-    files.push(found);
     const place = relative(weightsDirectory, realPaths[i] ?? '')
       .split(sep)
       .join('/');
+    files.push({ ...found, place });
     for (const [name, tensor] of header.tensors) {
       if (!accepts(name, file)) continue;
       parameterCount += tensor.shape.reduce((product, size) => product * size, 1);
@@ -136,7 +138,7 @@ function commonDirectory(paths: readonly string[]): string {
   return (depth < 0 ? first : first.slice(0, depth)).join(sep) || sep;
 }
 
-async function readHeader(directory: string, file: string): Promise<{ header: SafetensorsHeader; found: WeightFile }> {
+async function readHeader(directory: string, file: string): Promise<{ header: SafetensorsHeader; found: Omit<WeightFile, 'place'> }> {
   const handle = await open(join(directory, file), 'r').catch((cause: unknown) => {
     throw unreadable(directory, file, cause);
   });

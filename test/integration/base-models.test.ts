@@ -124,6 +124,11 @@ describeOnHomes('base models', (home) => {
     refused(await add(directory, 'tiny/broken'), 422, 'TOKENIZER_INVALID', /tokenizer\.json/);
     unlinkSync(join(directory, 'tokenizer.json'));
     refused(await add(directory, 'tiny/broken'), 422, 'TOKENIZER_MISSING', /tokenizer\.json/);
+    writeTinyModel(directory, { seed: 5 });
+    const tensors = createTinyTensors({ seed: 5 });
+    tensors['model.norm.weight']?.bytes.set([0, 0, 0x80, 0xff], 4 * 7);
+    writeFileSync(join(directory, 'model.safetensors'), encodeSafetensors(tensors, { format: 'pt' }));
+    refused(await add(directory, 'tiny/broken'), 422, 'BASE_MODEL_NOT_FINITE', /model\.norm\.weight holds -Infinity at index 7/);
     truncateSync(join(directory, 'model.safetensors'), 1000);
     refused(await add(directory, 'tiny/broken'), 422, 'SAFETENSORS_TRUNCATED', /model\.safetensors/);
     refused(await send('GET', '/tiny/broken'), 404, 'UNKNOWN_BASE_MODEL', /tiny\/broken/);
