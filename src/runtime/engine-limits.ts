@@ -17,6 +17,8 @@ const MAX_POSITIONS = 512;
 // Keys and values of all running rows, beside the weights.
 const CACHE_BYTES = 2 ** 30;
 
+// Pieces of a long prompt come between the steps of others, who should not feel each of them.
+const CHUNK_TOKENS = { cpu: 512, webgpu: 4096, cuda: 8192 } as const satisfies Record<Provider, number>;
 // 256 MiB of attention weights: heads × tokens fed × row length. A long prompt in one run would take gigabytes.
 const MAX_ATTENTION = 64 * 2 ** 20;
 // Below this a run's fixed costs, the copy of the row's cache above all, outweigh its work.
@@ -24,7 +26,7 @@ const MIN_CHUNK_TOKENS = 64;
 
 export function createLimits(config: LlamaConfig, provider: Provider, maxBatchRows: number, pageRank: number): EngineLimits {
   const chunkTokens = (length: number): number =>
-    Math.min(RUN_TOKENS[provider], Math.max(MIN_CHUNK_TOKENS, Math.floor(MAX_ATTENTION / (config.heads * length))));
+    Math.min(CHUNK_TOKENS[provider], Math.max(MIN_CHUNK_TOKENS, Math.floor(MAX_ATTENTION / (config.heads * length))));
   return {
     maxBatchRows,
     chunkTokens,

@@ -1,5 +1,7 @@
 // The key/value caches of rows between their runs, kept in the worker. Knows arrays, not ONNX Runtime.
 
+import { releaseArrays } from './release-arrays.js';
+
 /** One layer's keys and values: [rows, kvHeads, columns, headDim] each. */
 export interface LayerKv {
   readonly key: Float32Array;
@@ -25,22 +27,31 @@ interface Place {
   readonly row: number;
 }
 
+/** Gives a block's memory back at once; its arrays are empty afterwards. */
+export function releaseBlock({ layers }: KvBlock): void {
+  releaseArrays(layers.flatMap(({ key, value }) => [key, value]));
+}
+
 export class KvStore {
-  /** Where each row lies; a block lives as long as one of its rows is here. */
+  /** Where each row lies. */
   private readonly places = new Map<number, Place>();
+  /** How many rows still lie in a block. */
+  private readonly rowCounts = new Map<KvBlock, number>();
 
   constructor(private readonly shape: KvShape) {}
 
   add(block: KvBlock): void {
     for (const [row, key] of block.keys.entries()) this.places.set(key, { block, row });
+    this.rowCounts.set(block, block.keys.length);
   }
 
+  /** Lets rows go; rows that are not stored are fine. */
   forget(keys: readonly number[]): void {
-    for (const key of keys) this.places.delete(key);
+    for (const block of this.remove(keys)) releaseBlock(block);
   }
 
   /**
-   * Takes the named rows out as one block in this order; nothing is copied when they already are a block.
+   * Takes the named rows out as one block in this order; nothing is copied when they already are a block. It is the caller's to release.
    * @param lengths valid columns of each row; a copied block is as wide as the longest
    * @throws Error when a row is not stored
    */
@@ -50,7 +61,7 @@ export class KvStore {
       if (place === undefined) throw new Error(`row ${key} has no stored cache`);
       return place;
     });
-    this.forget(keys);
+    const emptied = this.remove(keys);
     const block = sources[0]?.block;
     if (block?.keys.length === keys.length && sources.every((source, row) => source.block === block && source.row === row)) return block;
 
@@ -59,7 +70,25 @@ export class KvStore {
       key: this.copyRows(sources, lengths, columns, layer, 'key'),
       value: this.copyRows(sources, lengths, columns, layer, 'value'),
     }));
+    for (const source of emptied) releaseBlock(source);
     return { keys, columns, layers };
+  }
+
+  /** Forgets rows; returns the blocks that hold no row any more. */
+  private remove(keys: readonly number[]): KvBlock[] {
+    const emptied: KvBlock[] = [];
+    for (const key of keys) {
+      const block = this.places.get(key)?.block;
+      if (block === undefined) continue;
+      this.places.delete(key);
+      const left = (this.rowCounts.get(block) ?? 1) - 1;
+      if (left > 0) this.rowCounts.set(block, left);
+      else {
+        this.rowCounts.delete(block);
+        emptied.push(block);
+      }
+    }
+    return emptied;
   }
 
   private copyRows(sources: readonly Place[], lengths: Int32Array, columns: number, layer: number, part: keyof LayerKv): Float32Array {

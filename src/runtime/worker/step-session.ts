@@ -2,7 +2,7 @@
 import type { StepProgram } from '#kernels/decode/step-program.js';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { AdapterFeeds } from './adapter-feeds.js';
-import type { KvBlock, KvStore, LayerKv } from './kv-store.js';
+import { releaseBlock, type KvBlock, type KvStore, type LayerKv } from './kv-store.js';
 import type { PageBank } from './page-bank.js';
 import type { Provider, RunCall, RunResult } from './protocol.js';
 
@@ -40,6 +40,7 @@ export class StepSession {
     const past = call.cache.isContinued ? store.take(call.cache.keys, call.pastLengths) : undefined;
     const feeds = { ...this.createStepFeeds(call), ...this.createCacheFeeds(call.rows, past), ...this.adapterFeeds.create(call, bank) };
     const outputs = await this.session.run(feeds, this.listOutputs(call));
+    if (past !== undefined) releaseBlock(past);
     if (call.cache.isKept) store.add(this.readCache(call.cache.keys, outputs));
     const tokens = getOutput(outputs, 'tokens');
     return {

@@ -65,6 +65,23 @@ test('rows of several blocks join, in the order asked for, as wide as the longes
   assertBlock(store.take([1], Int32Array.of(5)), [1], [5]);
 });
 
+test('a block is released with its last row, and not before', () => {
+  const store = new KvStore(shape);
+  const [first, second] = [createBlock([1, 2], [2, 2], 2), createBlock([3], [1], 1)];
+  store.add(first);
+  store.add(second);
+  const taken = store.take([1, 3], Int32Array.of(2, 1));
+  assert.equal(second.layers[0]?.key.length, 0, 'its only row was copied out');
+  assertBlock(taken, [1, 3], [2, 1]);
+  assertBlock(first, [1, 2], [2, 2]);
+  store.forget([2]);
+  assert.deepEqual(
+    first.layers.flatMap(({ key, value }) => [key.length, value.length]),
+    [0, 0, 0, 0],
+  );
+  assertBlock(taken, [1, 3], [2, 1]);
+});
+
 test('forgotten rows are gone, and the others stay', () => {
   const store = new KvStore(shape);
   store.add(createBlock([1, 2], [2, 2], 2));
