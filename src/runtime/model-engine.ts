@@ -1,4 +1,5 @@
 // The engine of one base model: checks requests, holds their adapters, hands them to the scheduler, and answers each one whatever happens.
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listLinearModules } from '#kernels/models/llama.js';
 import type { Digest } from '#src/ids/ids.js';
@@ -7,15 +8,16 @@ import { AdapterResidency, type Hold } from './adapter-residency.js';
 import { checkGenerateRequest, checkScoreOptions, checkScoreRow } from './check-requests.js';
 import type { Engine, GeneratedToken, GenerateRequest, Mixture, ScoreOptions, ScoreResult, ScoreRow, TopLogprobs } from './engine.js';
 import { createLimits, type EngineLimits } from './engine-limits.js';
+import { fillScores } from './fill-scores.js';
 import { planSlots, type PlacedAdapter } from './plan-slots.js';
 import { planScoreBatches, type ScorePiece } from './plan-score-batches.js';
-import { createScoreCall, readTop } from './run-calls.js';
-import { createNotFiniteError, fail } from './runtime.errors.js';
+import { createScoreCall } from './run-calls.js';
+import { fail } from './runtime.errors.js';
 import { Scheduler, type GenerationTask, type ScoreTask } from './scheduler.js';
 import type { AdapterSource, BaseModelFiles } from './sources.js';
 import { TokenStream } from './token-stream.js';
 import { WorkerLink } from './worker-link.js';
-import type { Provider, RunResult } from './worker/protocol.js';
+import type { Provider } from './worker/protocol.js';
 
 export interface EngineOptions extends BaseModelFiles {
   readonly adapters: AdapterSource;
@@ -242,7 +244,11 @@ export class ModelEngine implements Engine {
       },
     };
     this.tickets.add(ticket);
-    signal?.addEventListener('abort', abort, { once: true });
+    if (signal !== undefined) {
+      // One signal may stand for many rows, say the choices of one answer; that is no leak.
+      setMaxListeners(0, signal);
+      signal.addEventListener('abort', abort, { once: true });
+    }
 
     const digests = new Set<Digest>(mixtures.flatMap(({ mixture }) => mixture.map(({ digest }) => digest)));
     const prepare = async (): Promise<void> => {
@@ -289,27 +295,5 @@ export class ModelEngine implements Engine {
   private recover(error: Error): void {
     this.residency.clear();
     for (const ticket of [...this.tickets]) ticket.fail(error);
-  }
-}
-
-/** @throws BraidError NOT_FINITE */
-function fillScores(
-  results: readonly { logprobs: Float32Array; top: TopLogprobs[] }[],
-  batch: readonly ScorePiece[],
-  rows: readonly ScoreRow[],
-  result: RunResult,
-  wanted: number,
-): void {
-  let place = 0;
-  for (const { row, from, end } of batch) {
-    const target = results[row];
-    const start = rows[row]?.from ?? 0;
-    if (target === undefined) continue;
-    for (let at = from; at <= end; at++, place++) {
-      const logprob = result.logprobs[place] ?? Number.NaN;
-      if (!Number.isFinite(logprob)) throw createNotFiniteError(rows[row]?.mixture ?? []);
-      target.logprobs[at - start] = logprob;
-      if (wanted > 0) target.top[at - start] = readTop(result, place, wanted);
-    }
   }
 }

@@ -168,6 +168,24 @@ describe('an engine over time', () => {
     });
   });
 
+  test('one signal cancels many requests, without a warning of leaks', async (t) => {
+    const warnings: Error[] = [];
+    const listen = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', listen);
+    t.after(() => process.off('warning', listen));
+    await withEngine({}, async ({ engine }) => {
+      const controller = new AbortController();
+      const answers = Promise.allSettled(
+        Array.from({ length: 20 }, () => collect(engine.generate(request({ maxTokens: 500, signal: controller.signal })))),
+      );
+      await sleep(50);
+      controller.abort();
+      for (const answer of await answers)
+        assert.equal(answer.status === 'rejected' && (answer.reason as { code: string }).code, 'REQUEST_CANCELLED');
+    });
+    assert.deepEqual(warnings, []);
+  });
+
   test('beyond the queue limit the answer is QUEUE_FULL, and what was taken in is served', async () => {
     await withEngine({ maxBatchRows: 1, maxQueue: 2 }, async ({ engine }) => {
       const running = engine.generate(request({ maxTokens: 60, stream: true }))[Symbol.asyncIterator]();
