@@ -24,6 +24,7 @@ const MAX_WEIGHT = 1e4;
 const MAX_STOP_TOKENS = 48;
 /** OpenAI's are integers of 64 bits. */
 const SEED_LIMIT = 2 ** 63;
+const seedRange = { message: '$property must be from -2^63 to 2^63' };
 
 export class MixturePartDto {
   @ApiProperty({ example: 'braid/reverse@1.0.0', description: 'An adapter of the base model: ns/name or ns/name@version' })
@@ -108,8 +109,8 @@ export class GenerationFieldsDto {
   @ApiPropertyOptional({ type: 'integer', nullable: true, description: 'The same seed gives the same answer, in any batch' })
   @IsOptional()
   @IsInt()
-  @Min(-SEED_LIMIT)
-  @Max(SEED_LIMIT)
+  @Min(-SEED_LIMIT, seedRange)
+  @Max(SEED_LIMIT, seedRange)
   seed?: number | null;
 
   @ApiPropertyOptional({
