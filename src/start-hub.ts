@@ -6,6 +6,7 @@ import { type NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { AppModule } from './app.module.js';
 import { type Configuration } from './config/configuration.js';
+import { verifyUtf8 } from './http/json-body.js';
 import { createRequestLog } from './http/request-log.js';
 import { createRootLogger, PinoLogger } from './logging/pino-logger.js';
 
@@ -17,7 +18,8 @@ export interface Hub {
 }
 
 // Examples of a composition job and long prompts come as JSON; adapters come as their own kind of body with their own limit.
-const MAX_JSON_BODY = '32mb';
+// Apart from the call, because Nest's type leaves out `verify`, which it hands on.
+const JSON_BODY = { limit: '32mb', verify: verifyUtf8 };
 
 // From dist/src.
 const PACKAGE_FILE = new URL('../../package.json', import.meta.url);
@@ -35,7 +37,7 @@ export async function createHub(configuration: Configuration): Promise<Hub> {
   });
   try {
     app.use(createRequestLog(logger));
-    app.useBodyParser('json', { limit: MAX_JSON_BODY });
+    app.useBodyParser('json', JSON_BODY);
     app.set('query parser', 'simple');
     app.disable('x-powered-by');
     app.enableShutdownHooks();

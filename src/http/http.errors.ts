@@ -10,6 +10,12 @@ export const httpErrors = {
   INVALID_REQUEST: { status: 400, message: '{problems}', fields: ['field', 'rule'] },
   INVALID_NAME: { status: 400, message: '{reason}' },
   INVALID_JSON: { status: 400, message: 'The body is not well-formed JSON: {reason}' },
+  INVALID_PATH: { status: 400, message: 'The path {path} cannot be read: what follows each % must be two hexadecimal digits of UTF-8.' },
+  UPLOAD_MALFORMED: {
+    status: 400,
+    message: 'The form cannot be read: {found}. Send it whole, as multipart/form-data with the boundary that its parts use.',
+    fields: ['found'],
+  },
   REQUEST_TOO_LARGE: { status: 413, message: 'The request is larger than this route takes: {reason}' },
   UNSUPPORTED_BODY: { status: 415, message: 'The body cannot be read: {reason}' },
   REQUEST_ABORTED: { status: 400, message: 'The request ended before its body was complete.' },

@@ -104,6 +104,24 @@ describeOnHomes('hub', (home) => {
     await expectError(await post('x', { 'content-encoding': 'nonsense' }), 415, 'UNSUPPORTED_BODY');
   });
 
+  it('refuses JSON that is not UTF-8, in both shapes, and takes what is', async () => {
+    const body = Buffer.concat([Buffer.from('{"name":"'), Buffer.from([0xff]), Buffer.from('"}')]);
+    const post = (path: string, bytes: Buffer, type = 'application/json'): Promise<Response> =>
+      get(path, { method: 'POST', body: new Uint8Array(bytes), headers: { 'content-type': type } });
+    const error = await expectError(await post('/api/base-models', body), 400, 'INVALID_JSON');
+    assert.match(error.message, /UTF-8/);
+    await expectError(await post('/v1/completions', body), 400, 'invalid_json');
+    await expectError(await post('/api/base-models', Buffer.from('{"name":"é"}')), 400, 'INVALID_REQUEST');
+    const utf16 = Buffer.from('{"name":"é"}', 'utf16le');
+    await expectError(await post('/api/base-models', utf16, 'application/json; charset=utf-16le'), 400, 'INVALID_REQUEST');
+  });
+
+  it('refuses a path that cannot be decoded, in both shapes', async () => {
+    const { message } = await expectError(await get('/v1/models/%E0%A4%A'), 400, 'invalid_path');
+    assert.match(message, /%E0%A4%A.*hexadecimal/);
+    await expectError(await get('/api/compositions/jobs/%E0%A4%A'), 400, 'INVALID_PATH');
+  });
+
   it('gives every answer a request id, and takes a sensible one', async () => {
     assert.match((await get('/healthz')).headers.get('x-request-id') ?? '', /^[0-9a-f-]{36}$/);
     assert.equal((await get('/nowhere', { headers: { 'x-request-id': 'mine-1.2_3' } })).headers.get('x-request-id'), 'mine-1.2_3');

@@ -182,9 +182,9 @@ describeOnHomes('uploads that are refused', (home) => {
     await refused(409, 'NAME_TAKEN', /base model/, filesOf({ seed: 77 }), { name: 'tiny/base' });
     for (const [body, type, status, code] of [
       ['{"name":"me/bad"}', 'application/json', 415, 'UPLOAD_NOT_MULTIPART'],
-      ['nonsense', 'multipart/form-data; boundary=x', 400, 'REFUSED'],
-      ['nonsense', 'multipart/form-data', 400, 'REFUSED'],
-      ['--x\r\ncontent-disposition: form-data; name="name"\r\n\r\nme/bad', 'multipart/form-data; boundary=x', 400, 'REFUSED'],
+      ['nonsense', 'multipart/form-data; boundary=x', 400, 'UPLOAD_MALFORMED'],
+      ['nonsense', 'multipart/form-data', 400, 'UPLOAD_MALFORMED'],
+      ['--x\r\ncontent-disposition: form-data; name="name"\r\n\r\nme/bad', 'multipart/form-data; boundary=x', 400, 'UPLOAD_MALFORMED'],
       ['--x--\r\n', 'multipart/form-data; boundary=x', 400, 'INVALID_REQUEST'],
     ] as const) {
       const response = await fetch(`${hub.url}/api/adapters`, { method: 'POST', headers: { 'content-type': type }, body });
