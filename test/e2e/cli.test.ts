@@ -172,7 +172,7 @@ describe('from a model directory to a composition', () => {
       const { status, out, err } = await hub.braid('complete', ...args, '--max-tokens', '12');
       assert.equal(status, 0, err);
       const text = whole.choices[0]?.text ?? '';
-      // eslint-disable-next-line no-control-regex
+      // eslint-disable-next-line no-control-regex -- control characters are what this is about
       assert.equal(out, `${text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd')}\n`);
       return text;
     };

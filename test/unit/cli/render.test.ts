@@ -156,7 +156,7 @@ describe('tables', () => {
       ],
       coloured,
     ).replace(
-      // eslint-disable-next-line no-control-regex
+      // eslint-disable-next-line no-control-regex -- control characters are what this is about
       /\u001b\[\d+m/g,
       '',
     );
