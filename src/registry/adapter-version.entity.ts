@@ -1,8 +1,8 @@
 // An immutable, checked and stored version of an adapter.
-import { Column, CreateDateColumn, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+import { Column, Entity } from 'typeorm';
 import { safeInteger } from '../database/columns.js';
-import { type Digest, type RowId, type Version } from '../ids/ids.js';
-import { Repository } from './repository.entity.js';
+import { type Digest } from '../ids/ids.js';
+import { RepositoryVersion } from './repository-version.js';
 
 /** A stored file of a version. */
 export interface VersionFile {
@@ -12,28 +12,7 @@ export interface VersionFile {
 }
 
 @Entity({ name: 'adapter_versions' })
-export class AdapterVersion {
-  @PrimaryColumn({ type: 'uuid' })
-  id: RowId;
-
-  @Column({ name: 'repository_id', type: 'uuid' })
-  repositoryId: RowId;
-
-  @ManyToOne(() => Repository)
-  @JoinColumn({ name: 'repository_id' })
-  repository: Repository;
-
-  @Column({ type: 'text' })
-  version: Version;
-
-  /** Orders versions as text does; see version-key.ts. */
-  @Column({ name: 'version_key', type: 'text' })
-  versionKey: string;
-
-  /** True for one version of each repository: the one that the bare name means. */
-  @Column({ name: 'is_latest', type: 'boolean' })
-  isLatest: boolean;
-
+export class AdapterVersion extends RepositoryVersion {
   /** Of what the version does: equal digests compute the same. */
   @Column({ type: 'text' })
   digest: Digest;
@@ -85,7 +64,4 @@ export class AdapterVersion {
   /** What the check on the engine measured. */
   @Column({ type: 'jsonb' })
   verification: Record<string, unknown>;
-
-  @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
-  createdAt: Date;
 }

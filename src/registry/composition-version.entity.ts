@@ -1,7 +1,7 @@
 // An immutable version of a composition: Σ wᵢ·ΔWᵢ over adapter versions of one base model, with the recipe that found it.
-import { Column, CreateDateColumn, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
-import { type Digest, type RepoName, type RowId, type Version } from '../ids/ids.js';
-import { Repository } from './repository.entity.js';
+import { Column, Entity } from 'typeorm';
+import { type Digest, type RepoName, type Version } from '../ids/ids.js';
+import { RepositoryVersion } from './repository-version.js';
 
 /** One term of a composition. */
 export interface CompositionPart {
@@ -12,28 +12,7 @@ export interface CompositionPart {
 }
 
 @Entity({ name: 'composition_versions' })
-export class CompositionVersion {
-  @PrimaryColumn({ type: 'uuid' })
-  id: RowId;
-
-  @Column({ name: 'repository_id', type: 'uuid' })
-  repositoryId: RowId;
-
-  @ManyToOne(() => Repository)
-  @JoinColumn({ name: 'repository_id' })
-  repository: Repository;
-
-  @Column({ type: 'text' })
-  version: Version;
-
-  /** Orders versions as text does; see version-key.ts. */
-  @Column({ name: 'version_key', type: 'text' })
-  versionKey: string;
-
-  /** True for one version of each repository: the one that the bare name means. */
-  @Column({ name: 'is_latest', type: 'boolean' })
-  isLatest: boolean;
-
+export class CompositionVersion extends RepositoryVersion {
   /** Of space, parts and recipe. */
   @Column({ type: 'text' })
   digest: Digest;
@@ -57,7 +36,4 @@ export class CompositionVersion {
 
   @Column({ type: 'text', array: true })
   tags: string[];
-
-  @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
-  createdAt: Date;
 }

@@ -3,25 +3,20 @@ import { type RepoName, type Version } from '../ids/ids.js';
 import { type AdapterVersion } from './adapter-version.entity.js';
 import { type BaseModel } from './base-model.entity.js';
 import { type CompositionVersion } from './composition-version.entity.js';
+import { type RepositoryVersion } from './repository-version.js';
 import { type Repository, type RepositoryKind } from './repository.entity.js';
 
 export type NewBaseModel = Omit<BaseModel, 'id' | 'createdAt'>;
 
 /** What a publish knows; `version` undefined asks for the next one. */
-export interface NewAdapterVersion extends Omit<
-  AdapterVersion,
-  'id' | 'createdAt' | 'repository' | 'repositoryId' | 'version' | 'versionKey' | 'isLatest'
-> {
+export interface NewAdapterVersion extends Omit<AdapterVersion, keyof RepositoryVersion> {
   readonly name: RepoName;
   readonly baseModel: BaseModel;
   readonly version: Version | undefined;
 }
 
 /** What a finished composition job knows; `version` undefined asks for the next one. */
-export interface NewCompositionVersion extends Omit<
-  CompositionVersion,
-  'id' | 'createdAt' | 'repository' | 'repositoryId' | 'version' | 'versionKey' | 'isLatest' | 'digest'
-> {
+export interface NewCompositionVersion extends Omit<CompositionVersion, keyof RepositoryVersion | 'digest'> {
   readonly name: RepoName;
   readonly baseModel: BaseModel;
   readonly version: Version | undefined;
