@@ -6,6 +6,7 @@ import { type NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { AppModule } from './app.module.js';
 import { type Configuration } from './config/configuration.js';
+import { declareErrors } from './http/declare-errors.js';
 import { verifyUtf8 } from './http/json-body.js';
 import { createRequestLog } from './http/request-log.js';
 import { createRootLogger, PinoLogger } from './logging/pino-logger.js';
@@ -47,7 +48,7 @@ export async function createHub(configuration: Configuration): Promise<Hub> {
       .setDescription('A self-hosted hub and composition server for LoRA adapters.')
       .setVersion(version)
       .build();
-    SwaggerModule.setup('api/docs', app, () => SwaggerModule.createDocument(app, document));
+    SwaggerModule.setup('api/docs', app, () => declareErrors(SwaggerModule.createDocument(app, document)));
     await app.listen(configuration.port, configuration.host);
     const url = await app.getUrl();
     logger.info({ room: 'hub', url }, 'listening');

@@ -46,11 +46,18 @@ describeOnHomes('hub', (home) => {
 
   it('documents its routes', async () => {
     const document = (await (await get('/api/docs-json')).json()) as {
-      paths: Record<string, unknown>;
+      paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
       components: { schemas: Record<string, unknown> };
     };
     for (const path of ['/healthz', '/readyz', '/api/search']) assert.ok(path in document.paths, path);
     assert.ok('SearchResult' in document.components.schemas);
+    assert.ok('Error' in document.components.schemas);
+    for (const [path, item] of Object.entries(document.paths)) {
+      if (!path.startsWith('/api/')) continue;
+      for (const [method, { responses }] of Object.entries(item)) {
+        assert.ok('4XX' in responses && '5XX' in responses, `${method} ${path} says how it refuses`);
+      }
+    }
     const page = await get('/api/docs');
     assert.equal(page.status, 200);
     assert.match(await page.text(), /swagger/i);
