@@ -1,5 +1,6 @@
 // The strategy: from scored baselines through screening and forward selection to a search in the span of the few that help. No I/O of its own.
-import { type CurvePoint, type Evaluate, type Evaluation, EvaluationLedger, type LedgerProgress } from './evaluation-ledger.js';
+import type { Evaluate } from './evaluate.js';
+import { type CurvePoint, type Evaluation, EvaluationLedger, type LedgerProgress } from './evaluation-ledger.js';
 import { selectForward } from './forward-selection.js';
 import { baselineCost, type Baselines, measureBaselines } from './measure-baselines.js';
 import type { Objective } from './objective.js';
@@ -32,6 +33,7 @@ export const DEFAULT_STRATEGY: StrategySettings = {
 export interface ComposeOptions {
   readonly candidates: number;
   readonly evaluate: Evaluate;
+  readonly exampleCount: number;
   readonly objective: Objective;
   /** Weight vectors scored in all, the baselines among them; at least `fewestEvaluations(candidates)`. */
   readonly budget: number;

@@ -1,12 +1,13 @@
-// Keeps the books of a search: every weight vector is scored once, counted against the budget, and the best is remembered.
+// Keeps the books of a search: every weight vector is scored once per example, counted against the budget, and the best is remembered.
+import type { Evaluate, ExampleLoss } from './evaluate.js';
 import { type Objective, objectiveOf, type WeightVector } from './objective.js';
 
-/** Losses of weight vectors, in their order; one call is one batch. NaN or Infinity: cannot be evaluated. */
-export type Evaluate = (vectors: readonly WeightVector[]) => Promise<readonly number[]>;
-
+/** A weight vector on all examples. */
 export interface Evaluation {
   readonly weights: WeightVector;
-  /** Mean negative log-likelihood per answer token, nats. */
+  /** One per example, in their order. */
+  readonly examples: readonly ExampleLoss[];
+  /** Mean negative log-likelihood per answer token over all examples, nats. */
   readonly loss: number;
   readonly objective: number;
 }
@@ -29,29 +30,43 @@ export interface LedgerProgress {
 
 export interface LedgerOptions {
   readonly evaluate: Evaluate;
+  readonly exampleCount: number;
   readonly objective: Objective;
-  /** Weight vectors that may be scored in all. */
+  /** Evaluations in all; one is a weight vector on all examples, and a part of the examples costs its part. */
   readonly budget: number;
   readonly onProgress?: (progress: LedgerProgress) => void;
 }
 
+interface Entry {
+  readonly weights: WeightVector;
+  readonly examples: (ExampleLoss | undefined)[];
+  /** Set once every example is known. */
+  evaluation?: Evaluation;
+}
+
 export class EvaluationLedger {
-  private readonly known = new Map<string, Evaluation>();
+  readonly exampleCount: number;
+  private readonly entries = new Map<string, Entry>();
   private readonly points: CurvePoint[] = [];
   private bestEvaluation: Evaluation | undefined;
+  /** Pairs of weight vector and example that were scored. */
+  private pairs = 0;
 
-  constructor(private readonly options: LedgerOptions) {}
+  constructor(private readonly options: LedgerOptions) {
+    this.exampleCount = options.exampleCount;
+  }
 
   get objective(): Objective {
     return this.options.objective;
   }
 
+  /** Spent so far; a fraction where a vector was scored on a part of the examples. */
   get evaluations(): number {
-    return this.known.size;
+    return this.pairs / this.exampleCount;
   }
 
   get remaining(): number {
-    return this.options.budget - this.known.size;
+    return (this.options.budget * this.exampleCount - this.pairs) / this.exampleCount;
   }
 
   get best(): Evaluation | undefined {
@@ -62,41 +77,90 @@ export class EvaluationLedger {
     return this.points;
   }
 
+  /** Every vector that was scored on all examples, in the order in which they were completed. */
+  get complete(): Evaluation[] {
+    return [...this.entries.values()].flatMap(({ evaluation }) => evaluation ?? []);
+  }
+
   /**
-   * Scores vectors in one batch; those scored before are looked up and cost nothing.
+   * Scores vectors on all examples in one batch; what is known already is looked up and costs nothing.
    * @returns one evaluation per vector, in order, up to the first that the budget no longer covers
    * @throws what `evaluate` throws; nothing is counted then
    */
   async score(vectors: readonly WeightVector[], stage: string): Promise<Evaluation[]> {
-    const keys = vectors.map(keyOf);
-    const fresh = new Map<string, WeightVector>();
-    let covered = 0;
-    for (const [i, key] of keys.entries()) {
-      const vector = vectors[i];
-      if (vector === undefined) break;
-      if (!this.known.has(key) && !fresh.has(key)) {
-        if (fresh.size === this.remaining) break;
-        fresh.set(key, [...vector]);
-      }
-      covered++;
-    }
-    if (fresh.size > 0) this.record([...fresh.entries()], await this.options.evaluate([...fresh.values()]), stage);
-    return keys.slice(0, covered).flatMap((key) => this.known.get(key) ?? []);
+    const all = Array.from({ length: this.exampleCount }, (_, i) => i);
+    const entries = await this.fill(vectors, all, stage);
+    return entries.flatMap(({ evaluation }) => evaluation ?? []);
   }
 
-  private record(fresh: readonly (readonly [string, WeightVector])[], losses: readonly number[], stage: string): void {
-    if (losses.length !== fresh.length) throw new Error(`evaluate gave ${losses.length} losses for ${fresh.length} weight vectors`);
-    for (const [i, [key, weights]] of fresh.entries()) {
-      const loss = losses[i] ?? NaN;
-      const evaluation = { weights, loss, objective: objectiveOf(loss, weights, this.options.objective) };
-      this.known.set(key, evaluation);
-      if (evaluation.objective < (this.bestEvaluation?.objective ?? Infinity)) {
-        this.bestEvaluation = evaluation;
-        this.points.push({ evaluations: this.known.size, stage, objective: evaluation.objective, loss });
-      }
-    }
-    this.options.onProgress?.({ stage, evaluations: this.known.size, budget: this.options.budget, best: this.bestEvaluation });
+  /**
+   * The same on some of the examples.
+   * @returns for every vector that the budget covers the losses of these examples, in their order
+   */
+  async scorePart(vectors: readonly WeightVector[], examples: readonly number[], stage: string): Promise<(readonly ExampleLoss[])[]> {
+    const entries = await this.fill(vectors, examples, stage);
+    return entries.map((entry) => examples.flatMap((i) => entry.examples[i] ?? []));
   }
+
+  private async fill(vectors: readonly WeightVector[], examples: readonly number[], stage: string): Promise<Entry[]> {
+    const covered: Entry[] = [];
+    const fresh = new Map<Entry, number[]>();
+    const most = this.options.budget * this.exampleCount - this.pairs;
+    let wanted = 0;
+    for (const weights of vectors) {
+      const key = keyOf(weights);
+      const entry = this.entries.get(key) ?? { weights: [...weights], examples: new Array<ExampleLoss | undefined>(this.exampleCount) };
+      const missing = fresh.has(entry) ? [] : examples.filter((i) => entry.examples[i] === undefined);
+      if (wanted + missing.length > most) break;
+      this.entries.set(key, entry);
+      if (missing.length > 0) fresh.set(entry, missing);
+      wanted += missing.length;
+      covered.push(entry);
+    }
+    if (fresh.size > 0) {
+      const requests = [...fresh].map(([{ weights }, missing]) => ({ weights, examples: missing }));
+      this.record([...fresh], await this.options.evaluate(requests), stage);
+    }
+    return covered;
+  }
+
+  private record(
+    fresh: readonly (readonly [Entry, readonly number[]])[],
+    results: readonly (readonly ExampleLoss[])[],
+    stage: string,
+  ): void {
+    for (const [k, [entry, missing]] of fresh.entries()) {
+      const losses = results[k] ?? [];
+      if (losses.length !== missing.length) throw new Error(`evaluate gave ${losses.length} losses for ${missing.length} examples`);
+      for (const [j, i] of missing.entries()) entry.examples[i] = losses[j];
+      this.pairs += missing.length;
+      this.settle(entry, stage);
+    }
+    this.options.onProgress?.({ stage, evaluations: this.evaluations, budget: this.options.budget, best: this.bestEvaluation });
+  }
+
+  private settle(entry: Entry, stage: string): void {
+    const examples = entry.examples.filter((example) => example !== undefined);
+    if (examples.length < this.exampleCount) return;
+    const loss = meanLoss(examples);
+    const objective = objectiveOf(loss, entry.weights, this.options.objective);
+    const evaluation = { weights: entry.weights, examples, loss, objective };
+    entry.evaluation = evaluation;
+    if (objective >= (this.bestEvaluation?.objective ?? Infinity)) return;
+    this.bestEvaluation = evaluation;
+    this.points.push({ evaluations: this.evaluations, stage, objective, loss });
+  }
+}
+
+/** Σ nll / Σ tokens: PyTorch's mean cross-entropy over a batch, as LoraHub computes it. NaN for no examples. */
+export function meanLoss(examples: readonly ExampleLoss[]): number {
+  let nll = 0;
+  let tokens = 0;
+  for (const example of examples) {
+    nll += example.nll;
+    tokens += example.tokens;
+  }
+  return nll / tokens;
 }
 
 // Adding 0 makes −0 the same weight as 0.

@@ -41,7 +41,8 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
   });
   const composed = await composeWeights({
     candidates: candidates.length,
-    evaluate: (vectors) => patiently(() => evaluate(vectors), signal),
+    evaluate: (requests) => patiently(() => evaluate(requests), signal),
+    exampleCount: examples.length,
     objective: LORAHUB_OBJECTIVE,
     budget,
     seed,

@@ -1,9 +1,9 @@
-// Turns weight vectors into few-shot losses on a loaded base model: a population is scored as the rows of one batch.
+// Turns weight vectors into losses on a loaded base model: a population is scored as the rows of one batch.
 import { BraidError } from '#src/http/braid-error.js';
 import type { Digest } from '#src/ids/ids.js';
-import type { Engine, Mixture, ScoreRow } from '#src/runtime/engine.js';
+import type { Engine, Mixture, ScoreResult, ScoreRow } from '#src/runtime/engine.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
-import type { Evaluate } from './evaluation-ledger.js';
+import type { Evaluate, EvaluationRequest, ExampleLoss } from './evaluate.js';
 import type { WeightVector } from './objective.js';
 
 // A cancelled search ends after the call in progress, and a call must not hold the rows of a whole population over 256 examples.
@@ -18,37 +18,71 @@ export interface MixtureScoring {
 }
 
 /**
- * Semantics: loss(w) = −Σ log p(answer token) / number of answer tokens, over the tokens of all examples together under W₀ + Σ wᵢ·ΔWᵢ:
- * PyTorch's mean cross-entropy over the batch, as LoraHub computes it. A mixture under which the model computes no finite number has the loss Infinity.
+ * Semantics: nll(w, example) = −Σ log p(answer token) under W₀ + Σ wᵢ·ΔWᵢ.
+ * A mixture under which the model computes no finite number has the loss Infinity.
  * @throws what the engine throws, save NOT_FINITE; the signal's reason when it is aborted
  */
 export function createMixtureEvaluation({ engine, candidates, examples, signal }: MixtureScoring): Evaluate {
-  const tokensPerVector = examples.reduce((sum, { ids }) => sum + ids.length, 0);
-  const vectorsPerCall = Math.max(1, Math.floor(MOST_TOKENS_PER_CALL / tokensPerVector));
-
-  const scoreCall = async (vectors: readonly WeightVector[]): Promise<number[]> => {
+  const scoreCall = async (requests: readonly EvaluationRequest[]): Promise<ExampleLoss[][]> => {
     signal?.throwIfAborted();
-    const rows = vectors.flatMap((weights): ScoreRow[] => {
+    const rows = requests.flatMap(({ weights, examples: wanted }): ScoreRow[] => {
       const mixture = mixtureOf(weights, candidates);
-      return examples.map(({ ids, from }) => ({ ids, from, mixture }));
+      return wanted.map((index) => ({ ...exampleAt(examples, index), mixture }));
     });
     try {
-      const results = await engine.score(rows, signal === undefined ? {} : { signal });
-      return vectors.map((_, i) => meanLoss(results.slice(i * examples.length, (i + 1) * examples.length).map(({ logprobs }) => logprobs)));
+      const results = await engine.score(rows, { topLogprobs: 1, ...(signal !== undefined && { signal }) });
+      let next = 0;
+      return requests.map(({ examples: wanted }) => wanted.map((index) => lossOf(exampleAt(examples, index), results[next++])));
     } catch (error) {
       if (!(error instanceof BraidError) || error.code !== 'NOT_FINITE') throw error;
       // One bad mixture spoils the call: halve until it stands alone.
-      if (vectors.length === 1) return [Infinity];
-      const middle = Math.ceil(vectors.length / 2);
-      return [...(await scoreCall(vectors.slice(0, middle))), ...(await scoreCall(vectors.slice(middle)))];
+      const [only] = requests;
+      if (only !== undefined && requests.length === 1) {
+        return [only.examples.map((index) => ({ nll: Infinity, tokens: answerTokens(exampleAt(examples, index)), isExact: false }))];
+      }
+      const middle = Math.ceil(requests.length / 2);
+      return [...(await scoreCall(requests.slice(0, middle))), ...(await scoreCall(requests.slice(middle)))];
     }
   };
 
-  return async (vectors) => {
-    const losses: number[] = [];
-    for (let i = 0; i < vectors.length; i += vectorsPerCall) losses.push(...(await scoreCall(vectors.slice(i, i + vectorsPerCall))));
+  return async (requests) => {
+    const losses: ExampleLoss[][] = [];
+    for (const call of cutCalls(requests, examples)) losses.push(...(await scoreCall(call)));
     return losses;
   };
+}
+
+/** Neighbouring requests of at most MOST_TOKENS_PER_CALL together; a request is never cut. */
+function cutCalls(requests: readonly EvaluationRequest[], examples: readonly TokenizedExample[]): EvaluationRequest[][] {
+  const calls: EvaluationRequest[][] = [];
+  let tokens = Infinity;
+  for (const request of requests) {
+    const size = request.examples.reduce((sum, index) => sum + exampleAt(examples, index).ids.length, 0);
+    if (tokens + size > MOST_TOKENS_PER_CALL) {
+      calls.push([]);
+      tokens = 0;
+    }
+    calls.at(-1)?.push(request);
+    tokens += size;
+  }
+  return calls;
+}
+
+function exampleAt(examples: readonly TokenizedExample[], index: number): TokenizedExample {
+  const example = examples[index];
+  if (example === undefined) throw new RangeError(`there is no example ${index} among ${examples.length}`);
+  return example;
+}
+
+function answerTokens({ ids, from }: TokenizedExample): number {
+  return ids.length - from;
+}
+
+function lossOf(example: TokenizedExample, result: ScoreResult | undefined): ExampleLoss {
+  if (result === undefined) throw new Error('the engine answered with fewer rows than it was asked for');
+  const nll = result.logprobs.reduce((sum, logprob) => sum - logprob, 0);
+  const isExact = result.top.every(({ ids }, i) => ids[0] === example.ids[example.from + i]);
+  return { nll, tokens: answerTokens(example), isExact };
 }
 
 function mixtureOf(weights: WeightVector, candidates: readonly Digest[]): Mixture {
@@ -56,14 +90,4 @@ function mixtureOf(weights: WeightVector, candidates: readonly Digest[]): Mixtur
     const weight = weights[i] ?? 0;
     return weight === 0 ? [] : [{ digest, weight }];
   });
-}
-
-function meanLoss(rows: readonly Float32Array[]): number {
-  let sum = 0;
-  let count = 0;
-  for (const row of rows) {
-    for (const logprob of row) sum -= logprob;
-    count += row.length;
-  }
-  return sum / count;
 }

@@ -8,17 +8,26 @@ import {
   fewestEvaluations,
   NothingEvaluable,
 } from '#src/compose/compose-weights.js';
-import { type Evaluate, EvaluationLedger, type LedgerProgress } from '#src/compose/evaluation-ledger.js';
+import type { Evaluate } from '#src/compose/evaluate.js';
+import { EvaluationLedger, type LedgerProgress } from '#src/compose/evaluation-ledger.js';
 import { selectForward } from '#src/compose/forward-selection.js';
 import { LORAHUB_OBJECTIVE, objectiveOf, type WeightVector } from '#src/compose/objective.js';
 import { SeededRandom } from '#src/compose/optimizers/seeded-random.js';
 import { screenSingles } from '#src/compose/screen.js';
+import { evaluateLosses } from '#test/fixtures/loss-evaluation.js';
 
 type Loss = (w: WeightVector) => number;
 
 function run(loss: Loss, options: Partial<ComposeOptions> & { candidates: number }): Promise<ComposedWeights> {
-  const evaluate: Evaluate = (vectors) => Promise.resolve(vectors.map(loss));
-  return composeWeights({ evaluate, objective: LORAHUB_OBJECTIVE, budget: 200, seed: 1, optimizer: 'cma-es', ...options });
+  return composeWeights({
+    evaluate: evaluateLosses(loss),
+    exampleCount: 1,
+    objective: LORAHUB_OBJECTIVE,
+    budget: 200,
+    seed: 1,
+    optimizer: 'cma-es',
+    ...options,
+  });
 }
 
 /** Two skills that only help together, every other adapter hurts: the case that composition is for. */
@@ -51,10 +60,9 @@ describe('composeWeights', () => {
         const budget = fewestEvaluations(candidates) + seed * 5;
         const loss = randomQuadratic(candidates, seed);
         const scored: number[] = [];
-        const evaluate: Evaluate = (vectors) => {
-          const losses = vectors.map(loss);
-          scored.push(...vectors.map((w, i) => objectiveOf(losses[i] ?? NaN, w, LORAHUB_OBJECTIVE)));
-          return Promise.resolve(losses);
+        const evaluate: Evaluate = (requests) => {
+          scored.push(...requests.map(({ weights }) => objectiveOf(loss(weights), weights, LORAHUB_OBJECTIVE)));
+          return evaluateLosses(loss)(requests);
         };
         const { best, baselines, evaluations, curve, stages } = await run(loss, { candidates, budget, optimizer, evaluate, seed });
         for (const { objective } of [baselines.base, baselines.uniform, ...baselines.singles]) assert.ok(best.objective <= objective);
@@ -114,9 +122,9 @@ describe('composeWeights', () => {
   it('scores each stage as batches: baselines in one, a round of forward selection in one, then whole populations', async () => {
     const sizes: number[] = [];
     const seen: LedgerProgress[] = [];
-    const evaluate: Evaluate = (vectors) => {
-      sizes.push(vectors.length);
-      return Promise.resolve(vectors.map(twoSkills));
+    const evaluate: Evaluate = (requests) => {
+      sizes.push(requests.length);
+      return evaluateLosses(twoSkills)(requests);
     };
     await run(twoSkills, { candidates: 12, budget: 100, evaluate, onProgress: (progress) => seen.push(progress) });
     assert.equal(sizes[0], 14);
@@ -143,11 +151,11 @@ describe('the parts', () => {
 
   it('ledger: what is known costs nothing, −0 is 0, and what the budget does not cover is left out', async () => {
     let calls = 0;
-    const evaluate: Evaluate = (vectors) => {
-      calls += vectors.length;
-      return Promise.resolve(vectors.map((w) => w[0] ?? 0));
+    const evaluate: Evaluate = (requests) => {
+      calls += requests.length;
+      return evaluateLosses((w) => w[0] ?? 0)(requests);
     };
-    const ledger = new EvaluationLedger({ evaluate, objective: LORAHUB_OBJECTIVE, budget: 3 });
+    const ledger = new EvaluationLedger({ evaluate, exampleCount: 1, objective: LORAHUB_OBJECTIVE, budget: 3 });
     assert.equal((await ledger.score([[1], [0], [1], [-0]], 'a')).length, 4);
     assert.equal(calls, 2);
     assert.deepEqual(
@@ -159,10 +167,41 @@ describe('the parts', () => {
     assert.equal(calls, 3);
   });
 
+  it('ledger: a part of the examples costs its part, and completing a vector costs the rest', async () => {
+    const seen: number[][] = [];
+    const inner = evaluateLosses(
+      (w) => w[0] ?? 0,
+      () => 2,
+      () => 3,
+    );
+    const evaluate: Evaluate = (requests) => {
+      seen.push(...requests.map(({ examples }) => [...examples]));
+      return inner(requests);
+    };
+    const ledger = new EvaluationLedger({ evaluate, exampleCount: 3, objective: LORAHUB_OBJECTIVE, budget: 2 });
+    assert.deepEqual(
+      (await ledger.scorePart([[1], [4]], [2, 0], 'a')).map((losses) => losses.map(({ nll }) => nll)),
+      [
+        [3, 1],
+        [3, 4],
+      ],
+    );
+    assert.deepEqual(ledger.curve, []);
+    assert.ok(Math.abs(ledger.evaluations - 4 / 3) < 1e-12);
+    assert.deepEqual(
+      (await ledger.score([[4], [1], [9]], 'b')).map(({ loss }) => loss),
+      [3, 2],
+    );
+    assert.deepEqual(seen, [[2, 0], [2, 0], [1], [1]]);
+    assert.equal(ledger.remaining, 0);
+    assert.equal(ledger.best?.loss, 2);
+    assert.equal(ledger.complete.length, 2);
+  });
+
   it('ledger: a failed batch is not counted', async () => {
     let fail = true;
-    const evaluate: Evaluate = (vectors) => (fail ? Promise.reject(new Error('no')) : Promise.resolve(vectors.map(() => 1)));
-    const ledger = new EvaluationLedger({ evaluate, objective: LORAHUB_OBJECTIVE, budget: 2 });
+    const evaluate: Evaluate = (requests) => (fail ? Promise.reject(new Error('no')) : evaluateLosses(() => 1)(requests));
+    const ledger = new EvaluationLedger({ evaluate, exampleCount: 1, objective: LORAHUB_OBJECTIVE, budget: 2 });
     await assert.rejects(ledger.score([[1]], 'a'));
     assert.equal(ledger.evaluations, 0);
     fail = false;
@@ -170,7 +209,7 @@ describe('the parts', () => {
   });
 
   it('screen: best first, ties in order, what cannot be evaluated is out', () => {
-    const singles = [3, Infinity, 1, 3, 0].map((objective) => ({ weights: [], loss: objective, objective }));
+    const singles = [3, Infinity, 1, 3, 0].map((objective) => ({ weights: [], examples: [], loss: objective, objective }));
     assert.deepEqual(screenSingles(singles, 3), [4, 2, 0]);
     assert.deepEqual(screenSingles(singles, 9), [4, 2, 0, 3]);
   });
@@ -179,7 +218,8 @@ describe('the parts', () => {
     const target = [0.5, 0, 0.5, 0];
     const loss: Loss = (w) => w.reduce((sum, x, i) => sum + (x - (target[i] ?? 0)) ** 2, 0);
     const ledger = new EvaluationLedger({
-      evaluate: (vectors) => Promise.resolve(vectors.map(loss)),
+      evaluate: evaluateLosses(loss),
+      exampleCount: 1,
       objective: LORAHUB_OBJECTIVE,
       budget: 100,
     });

@@ -5,6 +5,7 @@ import { composeWeights, type ComposedWeights } from '#src/compose/compose-weigh
 import { LORAHUB_OBJECTIVE, type WeightVector } from '#src/compose/objective.js';
 import { type Candidate, createReport, partsOf } from '#src/compose/report.js';
 import { digestOf, parseRepoName, parseVersion } from '#src/ids/ids.js';
+import { evaluateLosses } from '#test/fixtures/loss-evaluation.js';
 
 const candidates: Candidate[] = ['a', 'b', 'c'].map((name) => ({
   adapter: parseRepoName(`me/${name}`),
@@ -15,7 +16,8 @@ const candidates: Candidate[] = ['a', 'b', 'c'].map((name) => ({
 function search(loss: (w: WeightVector) => number): Promise<ComposedWeights> {
   return composeWeights({
     candidates: 3,
-    evaluate: (vectors) => Promise.resolve(vectors.map(loss)),
+    evaluate: evaluateLosses(loss),
+    exampleCount: 1,
     objective: LORAHUB_OBJECTIVE,
     budget: 60,
     seed: 1,

@@ -1,7 +1,9 @@
 // Losses of weight vectors from an engine's log-probabilities: the mean over tokens, one call per population, bad mixtures apart.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createMixtureEvaluation } from '#src/compose/score-mixtures.js';
+import { meanLoss } from '#src/compose/evaluation-ledger.js';
+import type { WeightVector } from '#src/compose/objective.js';
+import { createMixtureEvaluation, type MixtureScoring } from '#src/compose/score-mixtures.js';
 import { BraidError } from '#src/http/braid-error.js';
 import { digestOf } from '#src/ids/ids.js';
 import type { Engine, ScoreOptions, ScoreRow } from '#src/runtime/engine.js';
@@ -36,21 +38,61 @@ function arithmeticEngine(calls: ScoreRow[][] = []): Engine {
   };
 }
 
+/** Mean losses of weight vectors on all examples. */
+async function losses(
+  vectors: readonly WeightVector[],
+  scoring: Pick<MixtureScoring, 'engine'> & Partial<MixtureScoring>,
+): Promise<number[]> {
+  const all = (scoring.examples ?? examples).map((_, i) => i);
+  const results = await createMixtureEvaluation({ candidates, examples, ...scoring })(
+    vectors.map((weights) => ({ weights, examples: all })),
+  );
+  return results.map(meanLoss);
+}
+
 describe('createMixtureEvaluation', () => {
   it('is the mean over all answer tokens, not the mean of the means', async () => {
-    const evaluate = createMixtureEvaluation({ engine: arithmeticEngine(), candidates, examples });
-    assert.deepEqual(await evaluate([[0, 0]]), [(2 + 3 + 5) / 3]);
+    assert.deepEqual(await losses([[0, 0]], { engine: arithmeticEngine() }), [(2 + 3 + 5) / 3]);
+  });
+
+  it('scores the examples that are asked for, and says which answers greedy decoding would give', async () => {
+    const engine: Engine = {
+      ...arithmeticEngine(),
+      score: (rows) =>
+        Promise.resolve(
+          rows.map(({ ids, from }) => ({
+            logprobs: Float32Array.from(ids.slice(from), () => -1),
+            top: ids.slice(from).map((id) => ({ ids: [id === 3 ? 9 : id], logprobs: [-1] })),
+          })),
+        ),
+    };
+    const evaluate = createMixtureEvaluation({ engine, candidates, examples });
+    assert.deepEqual(
+      await evaluate([
+        { weights: [0, 0], examples: [1] },
+        { weights: [1, 0], examples: [1, 0] },
+      ]),
+      [
+        [{ nll: 1, tokens: 1, isExact: true }],
+        [
+          { nll: 1, tokens: 1, isExact: true },
+          { nll: 2, tokens: 2, isExact: false },
+        ],
+      ],
+    );
   });
 
   it('scores a population in one call, vector by vector; weights of 0 are not in the mixture', async () => {
     const calls: ScoreRow[][] = [];
-    const evaluate = createMixtureEvaluation({ engine: arithmeticEngine(calls), candidates, examples });
-    const losses = await evaluate([
-      [0, 0],
-      [0.5, 0],
-      [0.25, -0.5],
-    ]);
-    assert.deepEqual(losses, [10 / 3, 10 / 3 + 0.5, 10 / 3 - 0.25]);
+    const found = await losses(
+      [
+        [0, 0],
+        [0.5, 0],
+        [0.25, -0.5],
+      ],
+      { engine: arithmeticEngine(calls) },
+    );
+    assert.deepEqual(found, [10 / 3, 10 / 3 + 0.5, 10 / 3 - 0.25]);
     assert.equal(calls.length, 1);
     assert.deepEqual(
       calls[0]?.map(({ mixture }) => mixture),
@@ -72,15 +114,17 @@ describe('createMixtureEvaluation', () => {
   });
 
   it('a mixture that the model cannot bear is Infinity, its neighbours keep their losses', async () => {
-    const evaluate = createMixtureEvaluation({ engine: arithmeticEngine(), candidates, examples });
     assert.deepEqual(
-      await evaluate([
-        [0, 0],
-        [1.2, 0],
-        [0.5, 0],
-        [0, 1.5],
-        [0, 0],
-      ]),
+      await losses(
+        [
+          [0, 0],
+          [1.2, 0],
+          [0.5, 0],
+          [0, 1.5],
+          [0, 0],
+        ],
+        { engine: arithmeticEngine() },
+      ),
       [10 / 3, Infinity, 10 / 3 + 0.5, Infinity, 10 / 3],
     );
   });
@@ -88,8 +132,7 @@ describe('createMixtureEvaluation', () => {
   it('cuts what would be too large for one call', async () => {
     const calls: ScoreRow[][] = [];
     const long = [{ ids: new Array<number>(10_000).fill(1), from: 9_999 }];
-    const evaluate = createMixtureEvaluation({ engine: arithmeticEngine(calls), candidates, examples: long });
-    assert.equal((await evaluate(new Array<number[]>(7).fill([0, 0]))).length, 7);
+    assert.equal((await losses(new Array<number[]>(7).fill([0, 0]), { engine: arithmeticEngine(calls), examples: long })).length, 7);
     assert.deepEqual(
       calls.map((rows) => rows.length),
       [3, 3, 1],
@@ -98,12 +141,11 @@ describe('createMixtureEvaluation', () => {
 
   it('other failures come out, and an aborted signal stops before the next call', async () => {
     const broken: Engine = { ...arithmeticEngine(), score: () => Promise.reject(new Error('gone')) };
-    await assert.rejects(createMixtureEvaluation({ engine: broken, candidates, examples })([[0, 0]]), /gone/);
+    await assert.rejects(losses([[0, 0]], { engine: broken }), /gone/);
     const controller = new AbortController();
     controller.abort(new Error('stop'));
     const calls: ScoreRow[][] = [];
-    const evaluate = createMixtureEvaluation({ engine: arithmeticEngine(calls), candidates, examples, signal: controller.signal });
-    await assert.rejects(evaluate([[0, 0]]), /stop/);
+    await assert.rejects(losses([[0, 0]], { engine: arithmeticEngine(calls), signal: controller.signal }), /stop/);
     assert.equal(calls.length, 0);
   });
 });
