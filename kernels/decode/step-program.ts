@@ -36,6 +36,7 @@ export interface StepProgram {
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  readonly hiddenSize: number;
   readonly vocabularySize: number;
   /** Most tokens of a row, prompt and answer together. */
   readonly contextLength: number;
@@ -46,7 +47,7 @@ export interface CausalModel {
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  /** Embeds `ids` [b, t], runs all blocks and keeps the hidden states at `positions` [m, 2] (row, column): [m, d], before the last norm. */
+  /** Embeds `ids` [b, t], runs all blocks and keeps the hidden states at `positions` [n, 2] (row, column): [n, d], after the last norm. */
   runBlocks(graph: Graph, step: StepInputs): { hidden: FloatValue; present: readonly LayerCache[] };
   /** Hidden states [m, d] at `positions` [m, 2] → logits [m, V]. */
   computeLogits(graph: Graph, hidden: FloatValue, positions: Value<'int64'>): FloatValue;
@@ -61,21 +62,26 @@ export interface StepInputs {
   readonly presentDim: string;
 }
 
+// Slice's way to say "to the end".
+const END = Number.MAX_SAFE_INTEGER;
+
 /** Length of the cache a step receives, its own batch of tokens and what it leaves: different in every step. */
 const VARYING_DIMS = ['tStep', 'pStep', 'mStep', 'present'] as const;
 
 /**
  * Adds the loop over `model` to `graph` and encodes the whole.
  *
- *   ids, lengths, pastLengths, positions, targets, done, KV ──► Loop × steps ──► tokens, logprobs, top, doneOut, KV
+ *   ids, lengths, pastLengths, positions, targets, done, KV ──► Loop × steps ──► tokens, logprobs, top, hidden, doneOut, KV
  *                                                                 │   ▲
  *                       embed → blocks → rows at `positions` → logits → choose ─ next ids, lengths 1, positions (row, 0)
+ *                                   └──► rows at `hiddenPositions` → hidden
  *
  * Inputs: ids [b, t] int64 right-padded, lengths [b] int32, pastLengths [b] int32 (t > 1: all 0), positions [m, 2] int64 (row, column),
  * targets [m] int64 (−1: choose), steps int64, done [b] bool, stopTokens [b, e] int64 (−1: none), temperature [b], topK [b] int32,
- * topP [b], uniforms [k, b], topLogprobs int64, pastKey.i and pastValue.i [b, kvHeads, p, headDim]. steps > 1 needs m = b in row order.
+ * topP [b], uniforms [k, b], topLogprobs int64, hiddenPositions [h, 2] int64, pastKey.i and pastValue.i [b, kvHeads, p, headDim].
+ * steps > 1 needs m = b in row order, and hiddenPositions that name column 0 only: they are read in every step.
  *
- * Outputs: tokens [k', m] int64, logprobs [k', m], topIds and topValues [k', m, n], doneOut [b], key.i and value.i; k' ≤ k steps were
+ * Outputs: tokens [k', m] int64, logprobs [k', m], topIds and topValues [k', m, n], hidden [k', h, d], doneOut [b], key.i and value.i; k' ≤ k steps were
  * done: the loop ends once every row is done. A done row stands still: its cache does not grow and its tokens mean nothing.
  */
 export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readonly Value[] } {
@@ -92,6 +98,7 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
   const topP = graph.input('topP', 'float32', ['b']);
   const uniforms = graph.input('uniforms', 'float32', ['k', 'b']);
   const topLogprobs = graph.input('topLogprobs', 'int64', []);
+  const hiddenPositions = graph.input('hiddenPositions', 'int64', ['h', 2]);
   const cacheShape = ['b', model.kvHeads, 'p', model.headDim];
   const stepCacheShape = ['b', model.kvHeads, 'pStep', model.headDim];
   const pastCaches = Array.from({ length: model.layers }, (_, layer) => ({
@@ -134,8 +141,18 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
       }));
       const fedLengths = body.add(state.pastLengths, state.lengths, 'fedLengths');
       const rows = createStepRows(body, state, fedLengths);
-      const { hidden, present } = model.runBlocks(body, { ids: state.ids, positions: state.positions, rows, past, presentDim: 'present' });
-      const logits = model.computeLogits(body, hidden, state.positions);
+      const allPositions = body.concat([state.positions, hiddenPositions], 0, 'allPositions', 'mAll');
+      const { hidden: kept, present } = model.runBlocks(body, {
+        ids: state.ids,
+        positions: allPositions,
+        rows,
+        past,
+        presentDim: 'present',
+      });
+      const wantedCount = body.dimOf(state.positions, 0, 'wantedCount');
+      const wanted = body.slice(kept, 0, body.constant('int64', [0]), wantedCount, getDim(state.positions.shape, 0), 'wanted');
+      const hidden = body.slice(kept, 0, wantedCount, body.constant('int64', [END]), 'h', 'hiddenRows');
+      const logits = model.computeLogits(body, wanted, state.positions);
 
       const row = body.squeeze(body.gather(state.positions, body.constant('int64', [0]), 1, 'rowColumn'), 1, 'row');
       const tokens = chooseTokens(
@@ -178,6 +195,7 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
           { name: 'logprobs', value: logprobs },
           { name: 'topIds', value: top.indices },
           { name: 'topValues', value: top.values },
+          { name: 'hidden', value: hidden },
         ],
       };
     },

@@ -84,8 +84,9 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
     kernels: chooseKernels(provider, config.headDim),
   });
   const { outputs } = addStepLoop(graph, model);
-  const { layers, kvHeads, headDim, vocabularySize } = config;
-  return encodeStepProgram(graph, outputs, { mode, provider, classes, pageRank, layers, kvHeads, headDim, vocabularySize, contextLength });
+  const { layers, kvHeads, headDim, hiddenSize, vocabularySize } = config;
+  const shape = { layers, kvHeads, headDim, hiddenSize, vocabularySize, contextLength };
+  return encodeStepProgram(graph, outputs, { mode, provider, classes, pageRank, ...shape });
 }
 
 interface ProgramPlan {
@@ -175,12 +176,11 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
         x = result.hidden;
         return result.present;
       });
-      return { hidden: x, present };
+      return { hidden: body.rootMeanSquareNorm(x, finalNorm, normEpsilon, 'finalNorm'), present };
     },
     computeLogits: (body, hidden, positions) => {
-      const normed = body.rootMeanSquareNorm(hidden, finalNorm, normEpsilon, 'finalNorm');
-      const logits = multiplyByTransposed(body, normed, head.weight, 'logits');
-      return head.rows ? addLowRankDeltaAt(body, positions, normed, logits, head.rows, 'logits.lora') : logits;
+      const logits = multiplyByTransposed(body, hidden, head.weight, 'logits');
+      return head.rows ? addLowRankDeltaAt(body, positions, hidden, logits, head.rows, 'logits.lora') : logits;
     },
   };
 }

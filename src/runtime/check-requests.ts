@@ -1,6 +1,6 @@
 // What a request must be before anything is loaded or run for it. Pure; every failure names what was found and what is allowed.
 import type { Digest } from '#src/ids/ids.js';
-import type { GenerateRequest, Mixture, Sampling, ScoreOptions, ScoreRow } from './engine.js';
+import type { EmbedRow, GenerateRequest, Mixture, Sampling, ScoreOptions, ScoreRow } from './engine.js';
 import { fail } from './runtime.errors.js';
 
 /** What the model can take. */
@@ -39,6 +39,14 @@ export function checkScoreRow(row: ScoreRow, limits: ModelLimits): ScoreRow {
   checkTokens(row.ids, limits);
   checkContext(row.ids.length, 0, limits);
   checkWhole('from', row.from, 1, row.ids.length);
+  return { ids: row.ids, from: row.from, mixture: checkMixture(row.mixture) };
+}
+
+/** @throws BraidError EMPTY_INPUT, TOKEN_OUT_OF_RANGE, CONTEXT_OVERFLOW, OUT_OF_BOUNDS */
+export function checkEmbedRow(row: EmbedRow, limits: ModelLimits): EmbedRow {
+  checkTokens(row.ids, limits);
+  checkContext(row.ids.length, 0, limits);
+  checkWhole('from', row.from, 0, row.ids.length - 1);
   return { ids: row.ids, from: row.from, mixture: checkMixture(row.mixture) };
 }
 

@@ -1,4 +1,4 @@
-// What the rest of Braid asks of a loaded base model: score texts and generate tokens under weighted adapters. No ONNX Runtime here.
+// What the rest of Braid asks of a loaded base model: score and embed texts, and generate tokens under weighted adapters. No ONNX Runtime here.
 import type { Digest } from '#src/ids/ids.js';
 
 /** One term wᵢ·ΔWᵢ of a composition in delta space; ΔWᵢ = sᵢ·Bᵢ·Aᵢ is fixed by the adapter's digest. */
@@ -15,6 +15,14 @@ export type Mixture = readonly WeightedAdapter[];
 export interface ScoreRow {
   readonly ids: readonly number[];
   /** Index of the first scored token, ≥ 1. */
+  readonly from: number;
+  readonly mixture: Mixture;
+}
+
+/** The model's last hidden states of the tokens `ids[from..]`, each given everything before it, are averaged. */
+export interface EmbedRow {
+  readonly ids: readonly number[];
+  /** Index of the first token that counts, ≥ 0; before the end. */
   readonly from: number;
   readonly mixture: Mixture;
 }
@@ -82,7 +90,11 @@ export interface Engine {
   /** Largest number of tokens of prompt and answer together. */
   readonly contextLength: number;
   readonly vocabularySize: number;
+  /** Numbers of an embedding. */
+  readonly hiddenSize: number;
   score(rows: readonly ScoreRow[], options?: ScoreOptions): Promise<ScoreResult[]>;
+  /** Per row the mean [hiddenSize] of its hidden states after the final norm; not scaled to any length. */
+  embed(rows: readonly EmbedRow[], options?: { readonly signal?: AbortSignal }): Promise<Float32Array[]>;
   generate(request: GenerateRequest): AsyncIterable<GeneratedToken>;
 }
 

@@ -5,19 +5,30 @@ import { listLinearModules } from '#kernels/models/llama.js';
 import type { Digest } from '#src/ids/ids.js';
 import { ModuleTable } from './adapter-fit.js';
 import { AdapterResidency, type Hold } from './adapter-residency.js';
-import { checkGenerateRequest, checkScoreOptions, checkScoreRow } from './check-requests.js';
-import type { Engine, GeneratedToken, GenerateRequest, Mixture, ScoreOptions, ScoreResult, ScoreRow, TopLogprobs } from './engine.js';
+import { checkEmbedRow, checkGenerateRequest, checkScoreOptions, checkScoreRow } from './check-requests.js';
+import type {
+  EmbedRow,
+  Engine,
+  GeneratedToken,
+  GenerateRequest,
+  Mixture,
+  ScoreOptions,
+  ScoreResult,
+  ScoreRow,
+  TopLogprobs,
+} from './engine.js';
 import { createLimits, type EngineLimits } from './engine-limits.js';
 import { fillScores } from './fill-scores.js';
 import { planSlots, type PlacedAdapter } from './plan-slots.js';
 import { planScoreBatches, type ScorePiece } from './plan-score-batches.js';
-import { createScoreCall } from './run-calls.js';
+import { HiddenMeans, planEmbedBatches } from './pool-hidden.js';
+import { createEmbedCall, createScoreCall } from './run-calls.js';
 import { fail } from './runtime.errors.js';
 import { Scheduler, type GenerationTask, type ScoreTask } from './scheduler.js';
 import type { AdapterSource, BaseModelFiles } from './sources.js';
 import { TokenStream } from './token-stream.js';
 import { WorkerLink } from './worker-link.js';
-import type { Provider } from './worker/protocol.js';
+import type { Provider, RunCall } from './worker/protocol.js';
 
 export interface EngineOptions extends BaseModelFiles {
   readonly adapters: AdapterSource;
@@ -65,6 +76,7 @@ interface Ticket {
 export class ModelEngine implements Engine {
   readonly contextLength: number;
   readonly vocabularySize: number;
+  readonly hiddenSize: number;
   private readonly limits: EngineLimits;
   private readonly link: WorkerLink;
   private readonly residency: AdapterResidency;
@@ -79,6 +91,7 @@ export class ModelEngine implements Engine {
     const { config, directory, tensors, provider, threads, adapters, adapterMemoryBytes } = options;
     this.contextLength = config.maxPositionEmbeddings;
     this.vocabularySize = config.vocabularySize;
+    this.hiddenSize = config.hiddenSize;
     this.limits = { ...createLimits(config, provider, options.maxBatchRows, PAGE_RANK), ...options.limits };
     this.link = new WorkerLink(
       {
@@ -130,24 +143,25 @@ export class ModelEngine implements Engine {
     const batches = planScoreBatches(spans, this.limits.score);
     const wanted = options.topLogprobs ?? 0;
     const results = checked.map(({ ids, from }) => ({ logprobs: new Float32Array(ids.length - from), top: [] as TopLogprobs[] }));
-    if (batches.length === 0) return results;
-
-    await new Promise<void>((resolve, reject) => {
-      this.take(options.signal, checked, reject, (place, ticket): ScoreTask => {
-        const placed = checked.map(({ mixture }) => place(mixture));
-        return {
-          batches,
-          createCall: (batch, key) => this.createScoreCall(batch, key, checked, placed, options),
-          deliver: (batch, result) => fillScores(results, batch, checked, result, wanted),
-          finish: () => {
-            ticket.close();
-            resolve();
-          },
-          fail: (error) => ticket.fail(error),
-        };
-      });
-    });
+    await this.runBatches(options.signal, checked, batches, (placed) => ({
+      createCall: (batch, key) => this.createScoreCall(batch, key, checked, placed, options),
+      deliver: (batch, result) => fillScores(results, batch, checked, result, wanted),
+    }));
     return results;
+  }
+
+  /**
+   * The mean of each row's hidden states.
+   * @throws BraidError of runtime.errors.ts
+   */
+  async embed(rows: readonly EmbedRow[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<Float32Array[]> {
+    const checked = rows.map((row) => checkEmbedRow(row, this));
+    const means = new HiddenMeans(checked, this.hiddenSize);
+    await this.runBatches(signal, checked, planEmbedBatches(checked, this.limits.score), (placed) => ({
+      createCall: (batch, key) => createEmbedCall(batch, (row) => checked[row]?.ids ?? [], key, this.planLora(batch, placed, 'factored')),
+      deliver: (batch, result) => means.add(batch, result),
+    }));
+    return means.get();
   }
 
   /**
@@ -183,6 +197,27 @@ export class ModelEngine implements Engine {
   /** Lets the worker thread die of an uncaught error; for tests of what follows. */
   async crashWorker(): Promise<void> {
     await this.link.crash();
+  }
+
+  /** Runs the batches of a request for its rows; settles when all are delivered, or with the first failure. */
+  private async runBatches(
+    signal: AbortSignal | undefined,
+    rows: readonly { readonly mixture: Mixture }[],
+    batches: readonly ScorePiece[][],
+    createWork: (placed: readonly PlacedAdapter[][]) => Pick<ScoreTask, 'createCall' | 'deliver'>,
+  ): Promise<void> {
+    if (batches.length === 0) return;
+    await new Promise<void>((resolve, reject) => {
+      this.take(signal, rows, reject, (place, ticket): ScoreTask => ({
+        batches,
+        ...createWork(rows.map(({ mixture }) => place(mixture))),
+        finish: () => {
+          ticket.close();
+          resolve();
+        },
+        fail: (error) => ticket.fail(error),
+      }));
+    });
   }
 
   private startGeneration(raw: GenerateRequest, stream: TokenStream): () => void {
@@ -282,14 +317,18 @@ export class ModelEngine implements Engine {
     options: ScoreOptions,
   ): ReturnType<typeof createScoreCall> {
     const application = options.application ?? 'factored';
-    const adapters = batch.map(({ row }) => placed[row] ?? []);
-    const tokensPerRow = batch.reduce((most, { start, end }) => Math.max(most, end - start), 0);
     return createScoreCall(batch, (row) => rows[row]?.ids ?? [], key, {
       application,
       topLogprobs: options.topLogprobs ?? 0,
-      // Merged, the whole batch has one mixture.
-      lora: planSlots(application === 'merged' ? adapters.slice(0, 1) : adapters, PAGE_RANK, { ...this.limits.slotCosts, tokensPerRow }),
+      lora: this.planLora(batch, placed, application),
     });
+  }
+
+  private planLora(batch: readonly ScorePiece[], placed: readonly PlacedAdapter[][], application: RunCall['application']): RunCall['lora'] {
+    const adapters = batch.map(({ row }) => placed[row] ?? []);
+    const tokensPerRow = batch.reduce((most, { start, end }) => Math.max(most, end - start), 0);
+    // Merged, the whole batch has one mixture.
+    return planSlots(application === 'merged' ? adapters.slice(0, 1) : adapters, PAGE_RANK, { ...this.limits.slotCosts, tokensPerRow });
   }
 
   private recover(error: Error): void {

@@ -27,6 +27,7 @@ function padRows(rows: readonly (readonly number[])[]): Shape {
   return { rows: rows.length, columns, ids, lengths: Int32Array.from(rows, ({ length }) => length) };
 }
 
+const NO_PLACES = new BigInt64Array(0);
 const NO_CACHE: CachePlan = { keys: [], isContinued: false, isKept: false };
 
 /**
@@ -50,7 +51,6 @@ export function createScoreCall(
   // A piece that only fills the cache still computes one row of logits: the program is not made for none.
   const [first] = pieces;
   if (targets.length === 0 && first !== undefined) force(0, first, first.end);
-  const isChained = pieces.some(({ start, isLast }) => start > 0 || !isLast);
   return {
     ...options,
     ...shape,
@@ -58,8 +58,45 @@ export function createScoreCall(
     positions: BigInt64Array.from(positions),
     targets: BigInt64Array.from(targets),
     ...createQuietChoice(shape.rows),
-    cache: isChained && first !== undefined ? { keys: [key], isContinued: first.start > 0, isKept: !first.isLast } : NO_CACHE,
+    hiddenPositions: NO_PLACES,
+    cache: planCache(pieces, key),
   };
+}
+
+/**
+ * A step over the pieces that gives hidden states: a piece's tokens `from − 1`…`end − 1`, in order.
+ * @param key under which the cache of a row lies that is fed in several pieces
+ */
+export function createEmbedCall(
+  pieces: readonly ScorePiece[],
+  idsOf: (row: number) => readonly number[],
+  key: number,
+  lora: RunCall['lora'],
+): RunCall {
+  const shape = padRows(pieces.map(({ row, start, end }) => idsOf(row).slice(start, end)));
+  const hiddenPositions = pieces.flatMap(({ start, from, end }, batchRow) =>
+    Array.from({ length: Math.max(0, end + 1 - from) }, (_, i) => [BigInt(batchRow), BigInt(from - 1 - start + i)]).flat(),
+  );
+  return {
+    application: 'factored',
+    topLogprobs: 0,
+    lora,
+    ...shape,
+    pastLengths: Int32Array.from(pieces, ({ start }) => start),
+    // One row of logits that nobody reads: the program is not made for none.
+    positions: new BigInt64Array(2),
+    targets: new BigInt64Array(1),
+    ...createQuietChoice(shape.rows),
+    hiddenPositions: BigInt64Array.from(hiddenPositions),
+    cache: planCache(pieces, key),
+  };
+}
+
+/** A row that is fed in several pieces is a batch of its own and goes on from its cache. */
+function planCache(pieces: readonly ScorePiece[], key: number): CachePlan {
+  const [first] = pieces;
+  const isChained = pieces.some(({ start, isLast }) => start > 0 || !isLast);
+  return isChained && first !== undefined ? { keys: [key], isContinued: first.start > 0, isKept: !first.isLast } : NO_CACHE;
 }
 
 /** Feeds tokens `start`…`end − 1` of one row's prompt into its cache, when more of the prompt follows. */
@@ -88,6 +125,7 @@ export function createPrefillCall(
     ...shape,
     pastLengths: new Int32Array(rows.length).fill(start),
     ...createChoice(rows, shape.lengths, steps),
+    hiddenPositions: NO_PLACES,
     lora,
     cache: start > 0 || isKept ? { keys: rows.map(({ key }) => key), isContinued: start > 0, isKept } : NO_CACHE,
   };
@@ -104,6 +142,7 @@ export function createDecodeCall(
     ...shape,
     pastLengths: Int32Array.from(rows, countCached),
     ...createChoice(rows, shape.lengths, options.steps),
+    hiddenPositions: NO_PLACES,
     lora: options.lora,
     cache: { keys: rows.map(({ key }) => key), isContinued: true, isKept: options.isKept },
   };

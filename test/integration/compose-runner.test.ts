@@ -113,7 +113,9 @@ describeOnHomes('composition runner', (home) => {
         Promise.resolve<Engine>({
           contextLength: engine.contextLength,
           vocabularySize: engine.vocabularySize,
+          hiddenSize: engine.hiddenSize,
           score: (rows, options) => score(rows, options),
+          embed: (rows, options) => engine.embed(rows, options),
           generate: (request) => engine.generate(request),
         }),
     };

@@ -364,7 +364,19 @@ describe('an engine over time', () => {
       await assert.rejects(engine.score([scoreRow([part('lora-r12-all')]), scoreRow()], { application: 'merged' }), {
         code: 'MIXTURES_DIFFER',
       });
+      for (const [row, code] of [
+        [{ ids: [], from: 0 }, 'EMPTY_INPUT'],
+        [{ ids: [1, 2], from: 2 }, 'OUT_OF_BOUNDS'],
+        [{ ids: [1, 2], from: -1 }, 'OUT_OF_BOUNDS'],
+        [{ ids: [1, VOCABULARY], from: 0 }, 'TOKEN_OUT_OF_RANGE'],
+        [{ ids: longIds(513), from: 0 }, 'CONTEXT_OVERFLOW'],
+      ] as const)
+        await assert.rejects(engine.embed([{ ...row, mixture: [] }]), { code, status: 400 });
+      assert.deepEqual(await engine.embed([]), []);
       const missing = adapters.add(adapterDirectory('no-such-adapter'));
+      await assert.rejects(engine.embed([{ ids: [1], from: 0, mixture: [{ digest: missing, weight: 1 }] }]), {
+        code: 'ADAPTER_UNREADABLE',
+      });
       await assert.rejects(engine.score([scoreRow([{ digest: missing, weight: 1 }])]), { code: 'ADAPTER_UNREADABLE', status: 500 });
       assert.deepEqual(await engine.score([]), []);
       assert.equal((await engine.score([{ ids: [5], from: 1, mixture: [] }]))[0]?.logprobs.length, 0, 'one token has nothing before it');
@@ -387,6 +399,8 @@ describe('an engine over time', () => {
         const fine = collect(other.generate(request({ maxTokens: 20 })));
         await assert.rejects(broken, { code: 'NOT_FINITE', status: 422 });
         await assert.rejects(other.score([scoreRow([{ digest, weight: 1e4 }])]), { code: 'NOT_FINITE', message: /under this mixture/ });
+        const embedded = other.embed([{ ids: [1, 2], from: 0, mixture: [{ digest, weight: 1e4 }] }]);
+        await assert.rejects(embedded, { code: 'NOT_FINITE', message: /under this mixture/ });
         assert.deepEqual(await fine, await collect(engine.generate(request({ maxTokens: 20 }))));
       } finally {
         await other.close();

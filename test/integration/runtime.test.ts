@@ -65,6 +65,8 @@ function request(ids: readonly number[], mixture: Mixture, options: Partial<Gene
   return { ids, mixture, maxTokens: 8, stopTokens: [], sampling: GREEDY, topLogprobs: 0, stream: false, ...options };
 }
 
+const SMALL_RUNS = { paddedTokens: 128, positions: 16, closeAtTokens: 64 };
+
 async function collect(tokens: AsyncIterable<GeneratedToken>): Promise<GeneratedToken[]> {
   const collected: GeneratedToken[] = [];
   for await (const token of tokens) collected.push(token);
@@ -201,6 +203,37 @@ describe('an engine', () => {
       const [some] = await engine.score([{ ids: ids.slice(0, from + 5), from, mixture: [part('rslora-r8')] }]);
       for (let i = 0; i < 5; i++)
         assert.ok(Math.abs((some?.logprobs[i] ?? Number.NaN) - (whole.logprobs[from - 1 + i] ?? Number.NaN)) < NLL_TOLERANCE);
+    }
+  });
+
+  test('embeddings are means over tokens: what a row gives alone, in a batch, in pieces, and as the sum of its parts', async () => {
+    const long = Array.from({ length: 512 }, (_, i) => (i * 37) % 256);
+    const mixture = [part('lora-r8-all', 0.7)];
+    const rows = [
+      { ids: long.slice(0, 5), from: 0, mixture: [] },
+      { ids: long, from: 0, mixture },
+      { ids: [7], from: 0, mixture: [] },
+      { ids: long, from: 300, mixture },
+      { ids: long.slice(0, 5), from: 0, mixture },
+      { ids: long.slice(0, 300), from: 0, mixture },
+    ];
+    const together = await engine.embed(rows);
+    const largest = (a: Float32Array, b: Float32Array): number => Math.max(...a.map((value, i) => Math.abs(value - (b[i] ?? Number.NaN))));
+    for (const [i, row] of rows.entries()) {
+      const [alone] = await engine.embed([row]);
+      assert.equal(alone?.length, engine.hiddenSize);
+      assert.ok(largest(alone, at(together, i)) < NLL_TOLERANCE, `row ${i}`);
+    }
+    const parts = at(together, 3).map((value, i) => (212 * value + 300 * (at(together, 5)[i] ?? Number.NaN)) / 512);
+    assert.ok(largest(parts, at(together, 1)) < NLL_TOLERANCE);
+    assert.ok(largest(at(together, 0), at(together, 4)) > 100 * NLL_TOLERANCE, 'the mixture counts');
+
+    const pieces = await openTestEngine(bed.modelDirectory, bed.adapters, { limits: { score: { ...SMALL_RUNS, chunkTokens: () => 64 } } });
+    try {
+      const cut = await pieces.embed(rows);
+      for (const [i, vector] of cut.entries()) assert.ok(largest(vector, at(together, i)) < NLL_TOLERANCE, `row ${i} in pieces`);
+    } finally {
+      await pieces.close();
     }
   });
 

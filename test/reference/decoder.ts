@@ -133,8 +133,8 @@ export interface ReferenceModel {
   readonly norm: (path: string) => Vector | undefined;
 }
 
-/** Logits after every token of one sequence: [t][V]. */
-export function referenceLogits(model: ReferenceModel, ids: readonly number[]): number[][] {
+/** Hidden states after the last norm of every token of one sequence: [t][d]. */
+export function referenceHidden(model: ReferenceModel, ids: readonly number[]): number[][] {
   const { epsilon, headDim } = model;
   const norm = (x: Vector, path: string): number[] => referenceRmsNorm(x, model.norm(path) ?? [], epsilon);
   let states: Matrix = ids.map((id) => referenceEmbedding(id, model.embedding));
@@ -157,5 +157,10 @@ export function referenceLogits(model: ReferenceModel, ids: readonly number[]): 
     };
     states = middle.map((x) => addVectors(x, referenceFeedForward(norm(x, `${path}.post_attention_layernorm`), weights)));
   }
-  return states.map((x) => applyReferenceLinear(referenceRmsNorm(x, model.finalNorm, epsilon), model.head));
+  return states.map((x) => referenceRmsNorm(x, model.finalNorm, epsilon));
+}
+
+/** Logits after every token of one sequence: [t][V]. */
+export function referenceLogits(model: ReferenceModel, ids: readonly number[]): number[][] {
+  return referenceHidden(model, ids).map((x) => applyReferenceLinear(x, model.head));
 }

@@ -86,6 +86,6 @@ function reply(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer);
 }
 
-function listBuffers({ tokens, logprobs, topIds, topValues }: RunResult): ArrayBuffer[] {
-  return [tokens, logprobs, topIds, topValues].map(({ buffer }) => buffer as ArrayBuffer);
+function listBuffers({ tokens, logprobs, topIds, topValues, hidden }: RunResult): ArrayBuffer[] {
+  return [tokens, logprobs, topIds, topValues, hidden].map(({ buffer }) => buffer as ArrayBuffer);
 }

@@ -75,12 +75,14 @@ export interface RunCall {
   /** [steps, b] */
   readonly uniforms: Float32Array;
   readonly topLogprobs: number;
+  /** [h, 2] places whose hidden states are wanted; only in runs of one step */
+  readonly hiddenPositions: BigInt64Array;
   /** Only the classes that some row uses. */
   readonly lora: readonly ClassSlots[];
   readonly cache: CachePlan;
 }
 
-/** k' = steps done; m = positions, n = topLogprobs. */
+/** k' = steps done; m = positions, n = topLogprobs, h = hidden positions, d = hidden size. */
 export interface RunResult {
   readonly steps: number;
   /** [k', m] */
@@ -91,6 +93,8 @@ export interface RunResult {
   readonly topIds: BigInt64Array;
   /** [k', m, n] */
   readonly topValues: Float32Array;
+  /** [k', h, d], after the final norm; empty when none were wanted */
+  readonly hidden: Float32Array;
 }
 
 /** Writes an adapter into free pages. */

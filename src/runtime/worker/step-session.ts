@@ -49,12 +49,16 @@ export class StepSession {
       logprobs: asFloat32(getOutput(outputs, 'logprobs')),
       topIds: asInt64(getOutput(outputs, 'topIds')),
       topValues: asFloat32(getOutput(outputs, 'topValues')),
+      hidden: call.hiddenPositions.length > 0 ? asFloat32(getOutput(outputs, 'hidden')) : new Float32Array(0),
     };
   }
 
   private createStepFeeds(call: RunCall): Feeds {
     const { Tensor } = this.ort;
     const { rows, columns } = call;
+    // WebGPU does not survive empty tensors: there one place is read that nobody asks for.
+    const isSpare = call.hiddenPositions.length === 0 && this.program.provider !== 'cpu';
+    const hiddenPositions = isSpare ? new BigInt64Array(2) : call.hiddenPositions;
     return {
       ids: new Tensor('int64', call.ids, [rows, columns]),
       lengths: new Tensor('int32', call.lengths, [rows]),
@@ -69,6 +73,7 @@ export class StepSession {
       topP: new Tensor('float32', call.topP, [rows]),
       uniforms: new Tensor('float32', call.uniforms, [call.steps, rows]),
       topLogprobs: new Tensor('int64', BigInt64Array.of(BigInt(call.topLogprobs)), []),
+      hiddenPositions: new Tensor('int64', hiddenPositions, [hiddenPositions.length / 2, 2]),
     };
   }
 
@@ -86,7 +91,7 @@ export class StepSession {
   }
 
   private listOutputs(call: RunCall): string[] {
-    const names = ['tokens', 'logprobs', 'topIds', 'topValues'];
+    const names = ['tokens', 'logprobs', 'topIds', 'topValues', ...(call.hiddenPositions.length > 0 ? ['hidden'] : [])];
     if (!call.cache.isKept) return names;
     for (let layer = 0; layer < this.program.layers; layer++) names.push(`key.${layer}`, `value.${layer}`);
     return names;

@@ -19,6 +19,10 @@ function arithmeticEngine(calls: ScoreRow[][] = []): Engine {
   return {
     contextLength: 100,
     vocabularySize: 10,
+    hiddenSize: 4,
+    embed: () => {
+      throw new Error('nothing is embedded');
+    },
     score: (rows: readonly ScoreRow[], options?: ScoreOptions) => {
       options?.signal?.throwIfAborted();
       calls.push([...rows]);

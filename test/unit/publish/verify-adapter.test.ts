@@ -18,6 +18,7 @@ function createEngine(base: number[], factored: number[], merged: number[]): Eng
   return {
     contextLength: 64,
     vocabularySize: 100,
+    hiddenSize: 4,
     score: (rows: readonly ScoreRow[], options?: ScoreOptions) => {
       const adapted = rows.some(({ mixture }) => mixture.length > 0);
       const values = !adapted ? base : options?.application === 'merged' ? merged : factored;
@@ -25,6 +26,9 @@ function createEngine(base: number[], factored: number[], merged: number[]): Eng
       return Promise.resolve(
         rows.map(({ ids, from }) => ({ logprobs: Float32Array.from(values.slice(at, (at += ids.length - from))), top: [] })),
       );
+    },
+    embed: () => {
+      throw new Error('nothing is embedded');
     },
     generate: () => {
       throw new Error('nothing is generated');

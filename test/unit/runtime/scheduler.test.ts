@@ -54,6 +54,7 @@ function createBed(
       logprobs: new Float32Array(places).fill(options.logprob ?? -1),
       topIds: new BigInt64Array(0),
       topValues: new Float32Array(0),
+      hidden: new Float32Array(0),
     };
   };
   const scheduler = new Scheduler({ ...limits, ...options.limits }, run, (keys) => forgotten.push(...keys));
@@ -112,6 +113,7 @@ const emptyCall: RunCall = {
   topP: Float32Array.of(1),
   uniforms: Float32Array.of(0),
   topLogprobs: 0,
+  hiddenPositions: new BigInt64Array(0),
   lora: [],
   cache: { keys: [], isContinued: false, isKept: false },
 };

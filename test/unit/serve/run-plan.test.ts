@@ -16,6 +16,7 @@ const mixture = [{ digest: digestOf('adapter'), weight: 0.5 }];
 class ScriptedEngine implements Engine {
   readonly contextLength = 64;
   readonly vocabularySize = 264;
+  readonly hiddenSize = 4;
   readonly generated: GenerateRequest[] = [];
   readonly scored: { rows: readonly ScoreRow[]; options: ScoreOptions | undefined }[] = [];
   running = 0;
@@ -30,6 +31,10 @@ class ScriptedEngine implements Engine {
         top: ids.slice(1).map((id) => ({ ids: [id], logprobs: [0] })),
       })),
     );
+  }
+
+  embed(): Promise<Float32Array[]> {
+    throw new Error('nothing is embedded');
   }
 
   async *generate(request: GenerateRequest): AsyncGenerator<GeneratedToken> {

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { LINEAR_CLASSES, type LinearClass } from '#kernels/lora/modules.js';
 import { buildStepProgram, listLinearModules, ModelTensorError, parseLlamaConfig } from '#kernels/models/llama.js';
-import { openSession, scoreRows, TestBank, type TestMixture } from '#test/fixtures/graph-session.js';
+import { int64, numbersOf, openSession, promptFeeds, scoreRows, TestBank, type TestMixture } from '#test/fixtures/graph-session.js';
 import type { AdapterFactors } from '#test/fixtures/peft-adapter.js';
 import { createTensorIndex, writeRandomModel, type StorageType } from '#test/fixtures/random-model.js';
 import { createRandomTensors, largestDifference } from '#test/fixtures/random-tensors.js';
-import { referenceLogits, referenceLogSoftmax, type ReferenceDelta } from '#test/reference/decoder.js';
+import { referenceHidden, referenceLogits, referenceLogSoftmax, type ReferenceDelta } from '#test/reference/decoder.js';
 
 const TOLERANCE = 2e-5;
 const COMMON = {
@@ -110,6 +110,37 @@ describe('a step program agrees with the float64 decoder', () => {
         const found = await scoreRows(session, program, rows, feeds);
         await session.release();
         for (const [i, row] of rows.entries()) assert.ok(largestDifference(found[i] ?? [], expectedOf(row)) < TOLERANCE, `row ${i}`);
+      });
+
+      test('hidden states at any places, beside the places that are scored', async () => {
+        const program = buildStepProgram({ config, tensors: written.tensors, mode: 'factored', classes: LINEAR_CLASSES, provider: 'cpu' });
+        const session = await openSession(program.model, directory);
+        const bank = new TestBank(program, modules, adapters);
+        const places = [0, 2, 1].flatMap((row) => (rows[row]?.ids ?? []).map((_, column) => [row, column] as const));
+        const output = await session.run(
+          {
+            ...promptFeeds(
+              program,
+              rows.map(({ ids }) => ids),
+            ),
+            ...bank.pageFeeds(),
+            ...bank.rowFeeds(rows.map(({ mixture }) => mixture)),
+            positions: int64([1, 0, 0, 3], [2, 2]),
+            targets: int64([5, 6], [2]),
+            hiddenPositions: int64(places.flat(), [places.length, 2]),
+          },
+          ['hidden', 'logprobs'],
+        );
+        await session.release();
+        assert.deepEqual(output['hidden']?.dims, [1, places.length, config.hiddenSize]);
+        const expected = rows.map(({ ids, mixture }) => referenceHidden(written.reference(toDeltas(mixture)), ids));
+        const hidden = places.flatMap(([row, column]) => expected[row]?.[column] ?? []);
+        assert.ok(largestDifference(numbersOf(output['hidden']), hidden) < TOLERANCE);
+        const scored = [[1, 0, 5] as const, [0, 3, 6] as const].map(([row, column, target]) => {
+          const { ids, mixture } = rows[row] ?? { ids: [], mixture: mix() };
+          return referenceLogSoftmax(referenceLogits(written.reference(toDeltas(mixture)), ids)[column] ?? [])[target] ?? NaN;
+        });
+        assert.ok(largestDifference(numbersOf(output['logprobs']), scored) < TOLERANCE);
       });
 
       test('merged, in pages of another rank', async () => {
