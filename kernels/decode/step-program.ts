@@ -31,8 +31,6 @@ export interface StepProgram {
   readonly provider: Provider;
   /** Linear classes that adapters can reach; empty in mode `base`. */
   readonly classes: readonly LinearClass[];
-  /** Directions per page. */
-  readonly pageRank: number;
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;

@@ -1,35 +1,27 @@
 // Σ wᵢ·sᵢ·BᵢAᵢ as graph blocks: applied beside the base weight (factored) or added into it (merged).
 import type { Graph } from '../graph/graph.js';
-import { getDim, multiplyDims } from '../graph/shapes.js';
+import { getDim } from '../graph/shapes.js';
 import type { FloatValue, Value } from '../graph/values.js';
 import type { ProductKernel } from '../nn/provider-kernels.js';
 import { createRightFactor, multiplyByTransposed, type RightFactor } from '../nn/right-factor.js';
-import type { ClassInputs, PagedFactors } from './adapter-inputs.js';
+import type { AdapterFactorInputs } from './adapter-inputs.js';
 
-/** A composition's rows for one module, gathered once per run: A [g, R, dIn], B transposed [g, R, dOut], scale [b, 1, R] with R = S·pageRank. */
+/** The batch's compositions in one module: A [g, R, dIn], B transposed [g, R, dOut], scale [b, 1, R]. */
 export interface LowRankRows {
   readonly a: RightFactor;
   readonly b: FloatValue;
   readonly scale: FloatValue;
 }
 
-/** Gathers a module's pages by slot. Build it outside the decode loop: the copies are made once per run. */
-export function gatherRows(
-  graph: Graph,
-  pages: PagedFactors,
-  inputs: ClassInputs,
-  scale: FloatValue,
-  kernel: ProductKernel,
-  name: string,
-): LowRankRows {
-  const a = createRightFactor(graph, gatherPages(graph, pages.a, inputs, `${name}.aRows`), kernel);
-  return { a, b: gatherPages(graph, pages.b, inputs, `${name}.bRows`), scale };
+/** A module's factors beside its weight; `scale` is [b, 1, R]. Build it outside the decode loop: what is turned is turned once per run. */
+export function createLowRankRows(graph: Graph, factors: AdapterFactorInputs, scale: FloatValue, kernel: ProductKernel): LowRankRows {
+  return { a: createRightFactor(graph, factors.a, kernel), b: factors.b, scale };
 }
 
 /**
  * y + ((x·Aᵀ) ∘ scale)·B.
  *
- * Inputs: x [b, t, dIn], y = x·Wᵀ [b, t, dOut], rows as gathered.
+ * Inputs: x [b, t, dIn], y = x·Wᵀ [b, t, dOut], its rows.
  * Output: [b, t, dOut].
  * Numerics: fp32; equal to {@link mergeDelta} up to the order of summation.
  */
@@ -76,20 +68,14 @@ export function addLowRankDeltaAt(
 }
 
 /**
- * W + (scale ∘ B)ᵀ·A: one composition for the whole batch (slots [1, S], scale [1, R]).
+ * W + (scale ∘ B)ᵀ·A: one composition for the whole batch (A [1, R, dIn], B [1, R, dOut], scale [1, R]).
  *
  * Output: [dOut, dIn]. With A and B exchanged it merges into Wᵀ, as the embedding's weight lies.
  */
-export function mergeDelta(graph: Graph, weight: FloatValue, pages: PagedFactors, inputs: ClassInputs, name: string): FloatValue {
-  const a = graph.squeeze(gatherPages(graph, pages.a, inputs, `${name}.aRows`), 0, `${name}.a`);
-  const b = graph.squeeze(gatherPages(graph, pages.b, inputs, `${name}.bRows`), 0, `${name}.b`);
-  const scale = graph.reshape(inputs.scale, [getDim(inputs.scale.shape, 1), 1], `${name}.scale`);
-  const scaled = graph.multiply(b, scale, `${name}.scaledB`);
+export function mergeDelta(graph: Graph, weight: FloatValue, factors: AdapterFactorInputs, scale: FloatValue, name: string): FloatValue {
+  const a = graph.squeeze(factors.a, 0, `${name}.a`);
+  const b = graph.squeeze(factors.b, 0, `${name}.b`);
+  const column = graph.reshape(scale, [getDim(scale.shape, 1), 1], `${name}.scale`);
+  const scaled = graph.multiply(b, column, `${name}.scaledB`);
   return graph.gemmTransposedLeft(scaled, a, weight, `${name}.merged`);
-}
-
-function gatherPages(graph: Graph, pages: FloatValue, { slots, pageRank }: ClassInputs, name: string): FloatValue {
-  const gathered = graph.gather(pages, slots, 0, `${name}.pages`);
-  const rank = multiplyDims(getDim(slots.shape, 1), pageRank);
-  return graph.reshape(gathered, [getDim(slots.shape, 0), rank, getDim(pages.shape, 2)], name);
 }

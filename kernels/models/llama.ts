@@ -9,8 +9,8 @@ import {
 } from '../decode/step-program.js';
 import { Graph } from '../graph/graph.js';
 import type { FloatValue, Value } from '../graph/values.js';
-import { declareClassInputs, declarePages, groupDim, type ClassInputs } from '../lora/adapter-inputs.js';
-import { addEmbeddingDelta, addLowRankDeltaAt, gatherRows, mergeDelta } from '../lora/low-rank-delta.js';
+import { declareFactors, declareScale, groupDim } from '../lora/adapter-inputs.js';
+import { addEmbeddingDelta, addLowRankDeltaAt, createLowRankRows, mergeDelta } from '../lora/low-rank-delta.js';
 import { LAYER_CLASSES, LINEAR_CLASSES, type LinearClass, type LinearModule } from '../lora/modules.js';
 import type { LayerCache } from '../nn/attention-state.js';
 import { createAttention, projectHeads, type Attend, type AttentionWeights } from '../nn/attention.js';
@@ -61,8 +61,6 @@ export interface StepProgramOptions {
   readonly mode: StepMode;
   /** Linear classes that adapters may reach; ignored in mode `base`. */
   readonly classes: readonly LinearClass[];
-  /** Directions per page. @default 8 */
-  readonly pageRank?: number;
   readonly provider: Provider;
   /** Most tokens of a row; sizes the rotary tables. @default config.maxPositionEmbeddings */
   readonly contextLength?: number;
@@ -73,26 +71,24 @@ export interface StepProgramOptions {
  * @throws ModelTensorError if a tensor is missing or has another shape than the configuration says
  */
 export function buildStepProgram(options: StepProgramOptions): StepProgram {
-  const { config, tensors, mode, provider, pageRank = 8, contextLength = config.maxPositionEmbeddings } = options;
+  const { config, tensors, mode, provider, contextLength = config.maxPositionEmbeddings } = options;
   const classes = mode === 'base' ? [] : LINEAR_CLASSES.filter((target) => options.classes.includes(target));
   const graph = Graph.create(`${config.architecture}.${mode}`, { expandableDims: classes.map(groupDim) });
   const model = createModel(graph, config, tensors, {
     mode,
     classes,
-    pageRank,
     contextLength,
     kernels: chooseKernels(provider, config.headDim),
   });
   const { outputs } = addStepLoop(graph, model);
   const { layers, kvHeads, headDim, hiddenSize, vocabularySize } = config;
   const shape = { layers, kvHeads, headDim, hiddenSize, vocabularySize, contextLength };
-  return encodeStepProgram(graph, outputs, { mode, provider, classes, pageRank, ...shape });
+  return encodeStepProgram(graph, outputs, { mode, provider, classes, ...shape });
 }
 
 interface ProgramPlan {
   readonly mode: StepMode;
   readonly classes: readonly LinearClass[];
-  readonly pageRank: number;
   readonly contextLength: number;
   readonly kernels: ProviderKernels;
 }
@@ -221,39 +217,38 @@ interface AdapterLayer {
   embedding(weight: StoredTensor, module: LinearModule): (body: Graph, ids: Value<'int64'>) => FloatValue;
 }
 
-/** Declares the classes' inputs once, and the pages of each module that they reach. */
-function createAdapterLayer(graph: Graph, { mode, classes, pageRank, kernels: { product } }: ProgramPlan): AdapterLayer {
-  const inputs = new Map<LinearClass, { inputs: ClassInputs; column: FloatValue }>();
+/** Declares the classes' scales once, and the factors of each module that they reach. */
+function createAdapterLayer(graph: Graph, { mode, classes, kernels: { product } }: ProgramPlan): AdapterLayer {
+  const rows = mode === 'merged' ? 1 : 'b';
+  const scales = new Map<LinearClass, { scale: FloatValue; column: FloatValue }>();
   for (const target of classes) {
-    const declared = declareClassInputs(graph, target, mode === 'merged' ? 1 : 'b', pageRank);
-    const column = mode === 'factored' ? graph.unsqueeze(declared.scale, 1, `loraScale.${target}.column`) : declared.scale;
-    inputs.set(target, { inputs: declared, column });
+    const scale = declareScale(graph, target, rows);
+    scales.set(target, { scale, column: mode === 'factored' ? graph.unsqueeze(scale, 1, `${scale.name}.column`) : scale });
   }
   const nameOf = (module: LinearModule): string => `lora.${module.layer}.${module.class}`;
   return {
     linear: (weight, module) => {
-      const found = inputs.get(module.class);
+      const found = scales.get(module.class);
       if (!found) return { weight: createRightFactor(graph, weight, product) };
-      const pages = declarePages(graph, module, pageRank);
-      const name = nameOf(module);
-      if (mode === 'merged') return { weight: createRightFactor(graph, mergeDelta(graph, weight, pages, found.inputs, name), product) };
-      const rows = gatherRows(graph, pages, found.inputs, found.column, product, name);
-      return { weight: createRightFactor(graph, weight, product), rows };
+      const factors = declareFactors(graph, module, rows);
+      if (mode === 'merged')
+        return { weight: createRightFactor(graph, mergeDelta(graph, weight, factors, found.scale, nameOf(module)), product) };
+      return { weight: createRightFactor(graph, weight, product), rows: createLowRankRows(graph, factors, found.column, product) };
     },
     embedding: (weight, module) => {
       const lookUp = (body: Graph, ids: Value<'int64'>): FloatValue =>
         toFloat32(body, body.gather(weight, ids, 0, 'embeddedRows'), 'embedded');
-      const found = inputs.get(module.class);
+      const found = scales.get(module.class);
       if (!found) return lookUp;
-      const pages = declarePages(graph, module, pageRank);
+      const factors = declareFactors(graph, module, rows);
       const name = nameOf(module);
       if (mode === 'merged') {
-        const turnedPages = { a: pages.b, b: pages.a };
-        const merged = mergeDelta(graph, toFloat32(graph, weight, `${name}.weight`), turnedPages, found.inputs, name);
+        const turned = { a: factors.b, b: factors.a };
+        const merged = mergeDelta(graph, toFloat32(graph, weight, `${name}.weight`), turned, found.scale, name);
         return (body, ids) => body.gather(merged, ids, 0, 'embedded');
       }
-      const rows = gatherRows(graph, pages, found.inputs, found.column, product, name);
-      return (body, ids) => addEmbeddingDelta(body, ids, lookUp(body, ids), rows, 'embedded.lora');
+      const lowRank = createLowRankRows(graph, factors, found.column, product);
+      return (body, ids) => addEmbeddingDelta(body, ids, lookUp(body, ids), lowRank, 'embedded.lora');
     },
   };
 }

@@ -1,82 +1,96 @@
-// Turns a call's slots and scales into program inputs, over pages in place or, where inputs are uploaded at every run, over the pages it names.
+// Turns a call's slots and scales into program inputs: each module's pages in the order in which the rows read them, copied only when that changed.
 import type { LinearClass } from '#kernels/lora/modules.js';
 import type { Tensor, TensorConstructor } from 'onnxruntime-node';
-import type { ModulePages, PageBank } from './page-bank.js';
+import type { PageBank } from './page-bank.js';
 import type { ClassSlots, Provider, RunCall } from './protocol.js';
 
 type Feeds = Record<string, Tensor>;
 
-/** The pages of one class as a run is fed them. */
-interface FedPages {
+/** The factors of one class as the last run that used it was fed them. */
+interface FedFactors {
   readonly version: number;
-  /** The page numbers that were picked, joined; undefined when all pages are fed in place. */
-  readonly picked: string | undefined;
+  /** Groups and page numbers, joined. */
+  readonly picked: string;
   readonly tensors: Feeds;
+  /** By input, where copied pages lie: kept for the next copy, since fresh memory costs more than the copying. */
+  readonly copies: Map<string, Float32Array>;
 }
 
 export class AdapterFeeds {
-  private readonly fed = new Map<LinearClass, FedPages>();
-  /** The CPU reads inputs in place. Elsewhere they are copied to the device at every run, and so should be few. */
-  private readonly isInPlace: boolean;
+  private readonly fed = new Map<LinearClass, FedFactors>();
 
   constructor(
     private readonly createTensor: TensorConstructor,
-    private readonly program: { readonly classes: readonly LinearClass[]; readonly pageRank: number; readonly provider: Provider },
-  ) {
-    this.isInPlace = program.provider === 'cpu';
-  }
+    private readonly program: { readonly classes: readonly LinearClass[]; readonly provider: Provider },
+    private readonly pageRank: number,
+  ) {}
 
   clear(): void {
     this.fed.clear();
   }
 
   create(call: RunCall, bank: PageBank): Feeds {
-    const { classes, pageRank } = this.program;
     const rows = call.application === 'merged' ? 1 : call.rows;
     const feeds: Feeds = {};
-    for (const linearClass of classes) {
-      const used = call.lora.find((slots) => slots.class === linearClass) ?? this.createUnused(linearClass, rows);
-      const { slots, groups, slotsPerGroup, scale } = used;
-      const pages = this.isInPlace ? undefined : [...new Set(slots)].map(Number).sort((a, b) => a - b);
-      const places = new Map(pages?.map((page, place) => [BigInt(page), BigInt(place)]));
-      const fedSlots = pages === undefined ? slots : slots.map((page) => places.get(page) ?? 0n);
-      feeds[`loraSlots.${linearClass}`] = new this.createTensor('int64', fedSlots, [groups, slotsPerGroup]);
-      feeds[`loraScale.${linearClass}`] = new this.createTensor('float32', scale, [rows, slotsPerGroup * pageRank]);
-      Object.assign(feeds, this.getPages(linearClass, pages, bank));
+    for (const linearClass of this.program.classes) {
+      const used = call.lora.find((slots) => slots.class === linearClass);
+      const { scale, slotsPerGroup } = used ?? this.createUnused(linearClass, rows);
+      feeds[`loraScale.${linearClass}`] = new this.createTensor('float32', scale, [rows, slotsPerGroup * this.pageRank]);
+      Object.assign(
+        feeds,
+        used === undefined ? this.createFactors(this.createUnused(linearClass, rows), bank) : this.getFactors(used, bank),
+      );
     }
     return feeds;
   }
 
   /** No slots on the CPU: the layers then cost nothing. WebGPU does not survive empty tensors, so there it is the zero page at scale 0. */
   private createUnused(linearClass: LinearClass, rows: number): ClassSlots {
-    const slotsPerGroup = this.isInPlace ? 0 : 1;
+    const slotsPerGroup = this.program.provider === 'webgpu' ? 1 : 0;
     const slots = new BigInt64Array(slotsPerGroup);
-    return { class: linearClass, groups: 1, slotsPerGroup, slots, scale: new Float32Array(rows * slotsPerGroup * this.program.pageRank) };
+    return { class: linearClass, groups: 1, slotsPerGroup, slots, scale: new Float32Array(rows * slotsPerGroup * this.pageRank) };
   }
 
-  private getPages(linearClass: LinearClass, pages: readonly number[] | undefined, bank: PageBank): Feeds {
-    const picked = pages?.join();
-    const known = this.fed.get(linearClass);
-    // In place, a tensor sees what is written into its pages; only new arrays need new tensors.
-    const version = pages === undefined ? bank.capacity(linearClass) : bank.version;
-    if (known?.version === version && known.picked === picked) return known.tensors;
-    const tensors: Feeds = {};
-    for (const [layer, module] of bank.modules(linearClass)) {
-      tensors[`loraA.${layer}.${linearClass}`] = this.createPageTensor(module, 'a', pages);
-      tensors[`loraB.${layer}.${linearClass}`] = this.createPageTensor(module, 'b', pages);
-    }
-    this.fed.set(linearClass, { version, picked, tensors });
+  private getFactors(used: ClassSlots, bank: PageBank): Feeds {
+    const picked = `${used.groups}: ${used.slots.join()}`;
+    const known = this.fed.get(used.class);
+    if (known?.version === bank.version && known.picked === picked) return known.tensors;
+    const copies = known?.copies ?? new Map<string, Float32Array>();
+    const tensors = this.createFactors(used, bank, copies);
+    this.fed.set(used.class, { version: bank.version, picked, tensors, copies });
     return tensors;
   }
 
-  private createPageTensor(module: Readonly<ModulePages>, factor: 'a' | 'b', pages: readonly number[] | undefined): Tensor {
-    const { pageRank } = this.program;
-    const width = factor === 'a' ? module.dIn : module.dOut;
-    const all = module[factor];
-    const pageSize = pageRank * width;
-    if (pages === undefined) return new this.createTensor('float32', all, [all.length / pageSize, pageRank, width]);
-    const data = new Float32Array(pages.length * pageSize);
-    for (const [place, page] of pages.entries()) data.set(all.subarray(page * pageSize, (page + 1) * pageSize), place * pageSize);
-    return new this.createTensor('float32', data, [pages.length, pageRank, width]);
+  private createFactors(
+    { class: linearClass, groups, slots }: ClassSlots,
+    bank: PageBank,
+    copies = new Map<string, Float32Array>(),
+  ): Feeds {
+    const pages = Array.from(slots, Number);
+    const tensors: Feeds = {};
+    for (const [layer, module] of bank.modules(linearClass)) {
+      for (const factor of ['a', 'b'] as const) {
+        const name = `lora${factor.toUpperCase()}.${layer}.${linearClass}`;
+        const width = factor === 'a' ? module.dIn : module.dOut;
+        const data = pickPages(module[factor], pages, this.pageRank * width, (length) => {
+          const kept = copies.get(name);
+          if (kept !== undefined && kept.length >= length) return kept.subarray(0, length);
+          const fresh = new Float32Array(length);
+          copies.set(name, fresh);
+          return fresh;
+        });
+        tensors[name] = new this.createTensor('float32', data, [groups, (pages.length / groups) * this.pageRank, width]);
+      }
+    }
+    return tensors;
   }
+}
+
+/** The named pages in order: in place where they lie so already, else copied into what `getRoom` gives. */
+function pickPages(all: Float32Array, pages: readonly number[], pageSize: number, getRoom: (length: number) => Float32Array): Float32Array {
+  const [first = 0] = pages;
+  if (pages.every((page, index) => page === first + index)) return all.subarray(first * pageSize, (first + pages.length) * pageSize);
+  const picked = getRoom(pages.length * pageSize);
+  for (const [place, page] of pages.entries()) picked.set(all.subarray(page * pageSize, (page + 1) * pageSize), place * pageSize);
+  return picked;
 }

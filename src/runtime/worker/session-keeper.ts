@@ -71,8 +71,8 @@ export class SessionKeeper {
     if (this.needsMoreThanFree()) for (const other of [...this.sessions.keys()]) await this.release(other);
     const { config, tensors, pageRank, provider, directory, threads } = this.settings;
     try {
-      const program = buildStepProgram({ config, tensors, mode, classes: [...this.classes], pageRank, provider });
-      const session = await StepSession.open(this.ort, program, { directory, provider, threads });
+      const program = buildStepProgram({ config, tensors, mode, classes: [...this.classes], provider });
+      const session = await StepSession.open(this.ort, program, { directory, provider, threads, pageRank });
       this.sessions.set(application, session);
       return session;
     } catch (error) {

@@ -16,18 +16,19 @@ export class StepSession {
     private readonly ort: Ort,
     private readonly session: InferenceSession,
     readonly program: Omit<StepProgram, 'model'>,
+    pageRank: number,
   ) {
-    this.adapterFeeds = new AdapterFeeds(ort.Tensor, program);
+    this.adapterFeeds = new AdapterFeeds(ort.Tensor, program, pageRank);
   }
 
   static async open(
     ort: Ort,
     program: StepProgram,
-    options: { directory: string; provider: Provider; threads: number },
+    options: { directory: string; provider: Provider; threads: number; pageRank: number },
   ): Promise<StepSession> {
     const session = await ort.InferenceSession.create(program.model, createSessionOptions(options));
     const { model: _model, ...facts } = program;
-    return new StepSession(ort, session, facts);
+    return new StepSession(ort, session, facts, options.pageRank);
   }
 
   async release(): Promise<void> {

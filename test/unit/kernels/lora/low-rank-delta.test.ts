@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Graph } from '#kernels/graph/graph.js';
-import { declareClassInputs, declarePages, groupDim } from '#kernels/lora/adapter-inputs.js';
-import { gatherRows, mergeDelta } from '#kernels/lora/low-rank-delta.js';
+import { declareFactors, declareScale, groupDim } from '#kernels/lora/adapter-inputs.js';
+import { createLowRankRows, mergeDelta } from '#kernels/lora/low-rank-delta.js';
 import { cutIntoPages, expandScales, type LoraPage } from '#kernels/lora/pages.js';
 import { applyLinear } from '#kernels/nn/linear.js';
 import type { ProductKernel } from '#kernels/nn/provider-kernels.js';
 import { createRightFactor } from '#kernels/nn/right-factor.js';
-import { float32, int64, numbersOf, runGraph, type Tensors } from '#test/fixtures/graph-session.js';
+import { float32, numbersOf, runGraph, type Tensors } from '#test/fixtures/graph-session.js';
 import { createRandomTensors, largestDifference } from '#test/fixtures/random-tensors.js';
 import { applyReferenceLinear, type Matrix, type ReferenceDelta } from '#test/reference/decoder.js';
 
@@ -45,16 +45,7 @@ function createCase({ ranks, batch, width }: TestCase) {
     x: Array.from({ length: batch }, () => random.matrix(width, D_IN)),
     weight: random.matrix(D_OUT, D_IN, 0.5),
     random,
-    pageFeeds: {
-      'loraA.0.q_proj': float32(
-        pages.flatMap(({ a }) => [...a]),
-        [pages.length, PAGE_RANK, D_IN],
-      ),
-      'loraB.0.q_proj': float32(
-        pages.flatMap(({ b }) => [...b]),
-        [pages.length, PAGE_RANK, D_OUT],
-      ),
-    },
+    pages,
   };
 }
 
@@ -62,8 +53,8 @@ type Case = ReturnType<typeof createCase>;
 /** By row of the batch: adapter index and its weight. */
 type Mixtures = readonly (readonly (readonly [adapter: number, weight: number])[])[];
 
-/** Slot lists may be padded to a common width; all rows share one when `isShared`. */
-function slotFeeds({ adapters }: Case, mixtures: Mixtures, isShared: boolean, rows: number): Tensors {
+/** The rows' pages side by side, padded to a common width with the empty one; all rows share one list when `isShared`. */
+function adapterFeeds({ adapters, pages }: Case, mixtures: Mixtures, isShared: boolean, rows: number): Tensors {
   const lists = mixtures.map((mixture) => mixture.flatMap(([index]) => [...(adapters[index]?.slots ?? [])]));
   const slots = Math.max(...lists.map((list) => list.length));
   const groups = isShared ? lists.slice(0, 1) : lists;
@@ -74,11 +65,17 @@ function slotFeeds({ adapters }: Case, mixtures: Mixtures, isShared: boolean, ro
       PAGE_RANK,
     ),
   );
+  const read = groups.flatMap((list) =>
+    Array.from({ length: slots }, (_, slot) => pages[list[slot] ?? 0] ?? { a: new Float32Array(), b: new Float32Array() }),
+  );
+  const factor = (which: 'a' | 'b', width: number): Tensors[string] =>
+    float32(
+      read.flatMap((page) => [...page[which]]),
+      [groups.length, slots * PAGE_RANK, width],
+    );
   return {
-    'loraSlots.q_proj': int64(
-      groups.flatMap((list) => [...list, ...Array.from({ length: slots - list.length }, () => 0)]),
-      [groups.length, slots],
-    ),
+    'loraA.0.q_proj': factor('a', D_IN),
+    'loraB.0.q_proj': factor('b', D_OUT),
     'loraScale.q_proj': float32(
       scales.flatMap((scale) => [...scale]),
       [rows, slots * PAGE_RANK],
@@ -96,21 +93,21 @@ async function applyInGraph(
   const graph = Graph.create('linear', { expandableDims: [groupDim('q_proj')] });
   const x = graph.input('x', 'float32', ['b', 't', D_IN]);
   const weight = graph.table('weight', Float32Array.from(testCase.weight.flat()), [D_OUT, D_IN]);
-  const inputs = declareClassInputs(graph, 'q_proj', mode === 'merged' ? 1 : 'b', PAGE_RANK);
-  const pages = declarePages(graph, { layer: 0, class: 'q_proj', dIn: D_IN, dOut: D_OUT }, PAGE_RANK);
+  const rows = mode === 'merged' ? 1 : 'b';
+  const scale = declareScale(graph, 'q_proj', rows);
+  const factors = declareFactors(graph, { layer: 0, class: 'q_proj', dIn: D_IN, dOut: D_OUT }, rows);
   const linear =
     mode === 'merged'
-      ? { weight: createRightFactor(graph, mergeDelta(graph, weight, pages, inputs, 'lora'), product) }
+      ? { weight: createRightFactor(graph, mergeDelta(graph, weight, factors, scale, 'lora'), product) }
       : {
           weight: createRightFactor(graph, weight, product),
-          rows: gatherRows(graph, pages, inputs, graph.unsqueeze(inputs.scale, 1, 'scale'), product, 'lora'),
+          rows: createLowRankRows(graph, factors, graph.unsqueeze(scale, 1, 'column'), product),
         };
   const y = applyLinear(graph, x, linear, 'y');
   const batch = testCase.x.length;
   const feeds = {
     x: float32(testCase.x.flat(2), [batch, testCase.x[0]?.length ?? 0, D_IN]),
-    ...testCase.pageFeeds,
-    ...slotFeeds(testCase, mixtures, isShared || mode === 'merged', mode === 'merged' ? 1 : batch),
+    ...adapterFeeds(testCase, mixtures, isShared || mode === 'merged', mode === 'merged' ? 1 : batch),
   };
   return numbersOf((await runGraph(graph, [y], feeds))[y.name]);
 }

@@ -106,7 +106,7 @@ describe('a step program agrees with the float64 decoder', () => {
         const program = buildStepProgram({ config, tensors: written.tensors, mode: 'factored', classes: LINEAR_CLASSES, provider: 'cpu' });
         const session = await openSession(program.model, directory);
         const bank = new TestBank(program, modules, adapters);
-        const feeds = { ...bank.pageFeeds(), ...bank.rowFeeds(rows.map(({ mixture }) => mixture)) };
+        const feeds = bank.feeds(rows.map(({ mixture }) => mixture));
         const found = await scoreRows(session, program, rows, feeds);
         await session.release();
         for (const [i, row] of rows.entries()) assert.ok(largestDifference(found[i] ?? [], expectedOf(row)) < TOLERANCE, `row ${i}`);
@@ -123,8 +123,7 @@ describe('a step program agrees with the float64 decoder', () => {
               program,
               rows.map(({ ids }) => ids),
             ),
-            ...bank.pageFeeds(),
-            ...bank.rowFeeds(rows.map(({ mixture }) => mixture)),
+            ...bank.feeds(rows.map(({ mixture }) => mixture)),
             positions: int64([1, 0, 0, 3], [2, 2]),
             targets: int64([5, 6], [2]),
             hiddenPositions: int64(places.flat(), [places.length, 2]),
@@ -143,13 +142,13 @@ describe('a step program agrees with the float64 decoder', () => {
         assert.ok(largestDifference(numbersOf(output['logprobs']), scored) < TOLERANCE);
       });
 
-      test('merged, in pages of another rank', async () => {
+      test('merged, one composition for all rows', async () => {
         const classes: LinearClass[] = ['q_proj', 'v_proj', 'embed_tokens', 'lm_head'];
-        const program = buildStepProgram({ config, tensors: written.tensors, mode: 'merged', classes, provider: 'cpu', pageRank: 4 });
+        const program = buildStepProgram({ config, tensors: written.tensors, mode: 'merged', classes, provider: 'cpu' });
         const session = await openSession(program.model, directory);
         const bank = new TestBank(program, modules, adapters);
         const mixture = mix(0, 1);
-        const found = await scoreRows(session, program, rows, { ...bank.pageFeeds(), ...bank.rowFeeds([mixture]) });
+        const found = await scoreRows(session, program, rows, bank.feeds([mixture]));
         await session.release();
         for (const [i, row] of rows.entries())
           assert.ok(largestDifference(found[i] ?? [], expectedOf({ ...row, mixture })) < TOLERANCE, `row ${i}`);
@@ -160,7 +159,7 @@ describe('a step program agrees with the float64 decoder', () => {
           const program = buildStepProgram({ config, tensors: written.tensors, mode: 'factored', classes: LINEAR_CLASSES, provider });
           const session = await openSession(program.model, directory);
           const bank = new TestBank(program, modules, adapters);
-          const feeds = { ...bank.pageFeeds(), ...bank.rowFeeds(rows.map(({ mixture }) => mixture)) };
+          const feeds = bank.feeds(rows.map(({ mixture }) => mixture));
           const found = await scoreRows(session, program, rows, feeds);
           await session.release();
           for (const [i, row] of rows.entries()) assert.ok(largestDifference(found[i] ?? [], expectedOf(row)) < TOLERANCE, `row ${i}`);
