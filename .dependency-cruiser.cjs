@@ -139,7 +139,14 @@ module.exports = {
       comment: 'A searcher asks and is told: no input or output, so that a job can be replayed from its seed.',
       severity: 'error',
       from: { path: '^src/compose/optimizers/' },
-      to: { pathNot: '^src/compose/optimizers/' },
+      to: { pathNot: '^src/(compose/optimizers|statistics)/' },
+    },
+    {
+      name: 'statistics-stand-alone',
+      comment: 'Random streams and intervals are functions of numbers: whoever holds a result can compute it again.',
+      severity: 'error',
+      from: { path: '^src/statistics/' },
+      to: { pathNot: '^src/statistics/' },
     },
   ],
   options: {

@@ -45,6 +45,7 @@ const forbidden: readonly (readonly [from: string, imports: string, rule: string
   ['src/cli/reaches-in.ts', '#src/publish/target.js', 'commands-talk-http'],
   ['src/compose/optimizers/reads.ts', 'node:fs', 'optimizers-are-pure'],
   ['src/compose/optimizers/looks-up.ts', '../target.js', 'optimizers-are-pure'],
+  ['src/statistics/asks.ts', '#src/compose/target.js', 'statistics-stand-alone'],
 ];
 
 /** Files that look similar and are allowed. */
@@ -54,6 +55,7 @@ const allowed: readonly (readonly [from: string, imports: string])[] = [
   ['src/runtime/worker/computes.ts', 'onnxruntime-node'],
   ['src/runtime/builds.ts', '#kernels/target.js'],
   ['src/search/reads-rows.ts', 'typeorm'],
+  ['src/compose/optimizers/draws.ts', '#src/statistics/target.js'],
   ['src/database/connects.ts', 'pg'],
   ['src/storage/uploads.ts', 'minio'],
   ['src/cli/knows-ids.ts', '#src/ids/ids.js'],
@@ -76,6 +78,7 @@ describe('the import rules', () => {
       'src/serve/target',
       'src/publish/target',
       'src/registry/target',
+      'src/statistics/target',
       'src/cli/target',
     ]) {
       write(`${target}.ts`, 'export const value = 1;\n');

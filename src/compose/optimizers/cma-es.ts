@@ -1,4 +1,5 @@
 // CMA-ES, the default searcher of weights: Hansen's tutorial (arXiv:1604.00772v2) with active covariance update and box bounds.
+import { type RandomState, SeededRandom } from '#src/statistics/seeded-random.js';
 import { createBoxTransform } from './box-transform.js';
 import { type CmaParameters, createCmaParameters, defaultPopulationSize } from './cma-parameters.js';
 import {
@@ -13,7 +14,6 @@ import {
   assertValues,
   betterOf,
 } from './optimizer.js';
-import { type RandomState, SeededRandom } from './seeded-random.js';
 import { type Eigen, eigenOfSymmetric } from './symmetric-eigen.js';
 
 // Jacobi costs n³ per sweep; above this a searcher should narrow its span first.

@@ -1,4 +1,5 @@
 // The plainest searcher: the start, then uniform points of the box. What any other searcher must beat.
+import { type RandomState, SeededRandom } from '#src/statistics/seeded-random.js';
 import {
   type BestPoint,
   type Bounds,
@@ -11,7 +12,6 @@ import {
   assertValues,
   betterOf,
 } from './optimizer.js';
-import { type RandomState, SeededRandom } from './seeded-random.js';
 
 export interface RandomSearchOptions {
   /** The first point of the first population. */

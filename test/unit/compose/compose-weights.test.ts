@@ -12,8 +12,8 @@ import type { Evaluate } from '#src/compose/evaluate.js';
 import { EvaluationLedger, type LedgerProgress } from '#src/compose/evaluation-ledger.js';
 import { selectForward } from '#src/compose/forward-selection.js';
 import { LORAHUB_OBJECTIVE, objectiveOf, type WeightVector } from '#src/compose/objective.js';
-import { SeededRandom } from '#src/compose/optimizers/seeded-random.js';
 import { screenSingles } from '#src/compose/screen.js';
+import { SeededRandom } from '#src/statistics/seeded-random.js';
 import { evaluateLosses } from '#test/fixtures/loss-evaluation.js';
 
 type Loss = (w: WeightVector) => number;

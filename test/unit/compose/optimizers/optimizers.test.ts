@@ -7,8 +7,8 @@ import { createCmaParameters } from '#src/compose/optimizers/cma-parameters.js';
 import { OPTIMIZER_NAMES, createOptimizer, restoreOptimizer } from '#src/compose/optimizers/create-optimizer.js';
 import { type Bounds, type Optimizer, OptimizerError } from '#src/compose/optimizers/optimizer.js';
 import { RandomSearch, type RandomSearchSnapshot } from '#src/compose/optimizers/random-search.js';
-import { SeededRandom } from '#src/compose/optimizers/seeded-random.js';
 import { eigenOfSymmetric } from '#src/compose/optimizers/symmetric-eigen.js';
+import { SeededRandom } from '#src/statistics/seeded-random.js';
 
 type Objective = (x: readonly number[]) => number;
 

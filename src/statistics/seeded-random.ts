@@ -34,6 +34,11 @@ export class SeededRandom {
     return (high * 2 ** 26 + low) / 2 ** 53;
   }
 
+  /** A whole number from 0 to limit − 1, limit ≤ 2^20; one word, so that no value is likelier than another by more than limit/2^32. */
+  below(limit: number): number {
+    return Math.floor((this.word() / 2 ** 32) * limit);
+  }
+
   /** Standard normal by Box-Muller; the second value is not kept, so that the words are the whole state. */
   gaussian(): number {
     const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
