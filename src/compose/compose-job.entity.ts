@@ -15,6 +15,8 @@ export interface JobRequest {
   readonly budget: number;
   readonly seed: number;
   readonly optimizer: OptimizerName;
+  /** Weights to try first, in the candidates' order. */
+  readonly warmStart?: readonly number[];
 }
 
 @Entity({ name: 'compose_jobs' })
@@ -40,6 +42,10 @@ export class ComposeJob {
   @Column({ type: 'text' })
   status: JobStatus;
 
+  /** −1 low, 0 normal, 1 high; among equals the namespaces of the names take turns. */
+  @Column({ type: 'smallint' })
+  priority: number;
+
   @Column({ type: 'json' })
   request: JobRequest;
 
@@ -53,7 +59,7 @@ export class ComposeJob {
   @Column({ type: 'jsonb', nullable: true })
   error: JobFailure | null;
 
-  /** How often it was started. */
+  /** How often it was started since it last measured something new. */
   @Column({ type: 'integer' })
   attempts: number;
 

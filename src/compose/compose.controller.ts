@@ -1,15 +1,19 @@
 // Routes of composition jobs and of the compositions that come out of them.
-import { Body, Controller, Get, HttpCode, type MessageEvent, Param, Post, Query, Sse } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiProduces, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, Headers, HttpCode, type MessageEvent, Param, Post, Query, Sse } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiProduces, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { map, type Observable } from 'rxjs';
-import { ComposeRequest } from './compose.dto.js';
+import { ComposeRequest, ListJobsQuery, RecomposeRequest } from './compose.dto.js';
 import { ComposeService } from './compose.service.js';
-import { CompositionJobView, CompositionView } from './compose.views.js';
+import { CompositionJobView, CompositionView, JobListView } from './compose.views.js';
+import { RecomposeService } from './recompose.service.js';
 
 @ApiTags('compositions')
 @Controller('api/compositions')
 export class ComposeController {
-  constructor(private readonly compose: ComposeService) {}
+  constructor(
+    private readonly compose: ComposeService,
+    private readonly recomposer: RecomposeService,
+  ) {}
 
   @Post('jobs')
   @HttpCode(202)
@@ -17,6 +21,13 @@ export class ComposeController {
   @ApiAcceptedResponse({ schema: { type: 'object', properties: { id: { type: 'string', format: 'uuid' } } } })
   createJob(@Body() request: ComposeRequest): Promise<{ readonly id: string }> {
     return this.compose.createJob(request);
+  }
+
+  @Get('jobs')
+  @ApiOperation({ summary: 'Jobs, newest first, page by page; ended ones are kept for BRAID_RETENTION_DAYS.' })
+  @ApiOkResponse({ type: JobListView })
+  listJobs(@Query() query: ListJobsQuery): Promise<JobListView> {
+    return this.compose.listJobs(query);
   }
 
   @Get('jobs/:id')
@@ -27,11 +38,12 @@ export class ComposeController {
   }
 
   @Sse('jobs/:id/events')
-  @ApiOperation({ summary: 'Server-sent events: progress now and at every change, then done, failed or cancelled.' })
+  @ApiOperation({ summary: 'Server-sent events: progress now, at every improvement and change, then done, failed or cancelled.' })
+  @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'The id of the last event seen: improvements after it come first.' })
   @ApiProduces('text/event-stream')
-  async followJob(@Param('id') id: string): Promise<Observable<MessageEvent>> {
-    const events = await this.compose.followJob(id);
-    return events.pipe(map((event) => (event === undefined ? { comment: 'still here' } : { type: event.type, data: event.data })));
+  async followJob(@Param('id') id: string, @Headers('last-event-id') lastEventId?: string): Promise<Observable<MessageEvent>> {
+    const events = await this.compose.followJob(id, lastEventId);
+    return events.pipe(map((event) => event ?? { comment: 'still here' }));
   }
 
   @Post('jobs/:id/cancel')
@@ -40,6 +52,20 @@ export class ComposeController {
   @ApiOkResponse({ type: CompositionJobView })
   cancelJob(@Param('id') id: string): Promise<CompositionJobView> {
     return this.compose.cancelJob(id);
+  }
+
+  @Post(':namespace/:name/recompose')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Compose the latest version again, on the same examples, from the newest versions of its candidates, starting at its weights.',
+  })
+  @ApiAcceptedResponse({ schema: { type: 'object', properties: { id: { type: 'string', format: 'uuid' } } } })
+  recompose(
+    @Param('namespace') namespace: string,
+    @Param('name') name: string,
+    @Body() request: RecomposeRequest,
+  ): Promise<{ readonly id: string }> {
+    return this.recomposer.recompose(`${namespace}/${name}`, request);
   }
 
   @Get(':namespace/:name')

@@ -1,6 +1,21 @@
 // What the routes of compose take.
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, IsInt, IsOptional, IsString, Length, Matches, Max, Min } from 'class-validator';
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsOptional,
+  IsString,
+  Length,
+  Matches,
+  Max,
+  Min,
+} from 'class-validator';
+import { JOB_STATUSES, type JobStatus, PRIORITY_NAMES, type PriorityName } from './compose.views.js';
 import { OPTIMIZER_NAMES, type OptimizerName } from './optimizers/create-optimizer.js';
 
 /** Candidates of one search: each costs an evaluation before the search begins, and its span must stay searchable. */
@@ -101,4 +116,53 @@ export class ComposeRequest {
   @IsString()
   @Length(1, 100)
   readonly version?: string;
+
+  @ApiPropertyOptional({
+    enum: PRIORITY_NAMES,
+    default: 'normal',
+    description: 'Jobs of a higher priority are started first; among equals the namespaces take turns.',
+  })
+  @IsOptional()
+  @IsIn(PRIORITY_NAMES)
+  readonly priority?: PriorityName;
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'number' },
+    example: { 'me/first': 0.8 },
+    description: 'Weights that the search tries first, by the names of candidates; those that are not named start at 0.',
+  })
+  @IsOptional()
+  @IsObject()
+  readonly warmStart?: Record<string, unknown>;
+}
+
+export class RecomposeRequest {
+  @ApiPropertyOptional({ enum: PRIORITY_NAMES, default: 'normal' })
+  @IsOptional()
+  @IsIn(PRIORITY_NAMES)
+  readonly priority?: PriorityName;
+}
+
+export const DEFAULT_JOBS_IN_PAGE = 50;
+
+export class ListJobsQuery {
+  @ApiPropertyOptional({ enum: JOB_STATUSES, description: 'Only jobs in this state.' })
+  @IsOptional()
+  @IsIn(JOB_STATUSES)
+  readonly status?: JobStatus;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 100, default: DEFAULT_JOBS_IN_PAGE })
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(100)
+  readonly limit?: number;
+
+  @ApiPropertyOptional({ description: 'The `next` of the page before.' })
+  @IsOptional()
+  @IsString()
+  @Length(1, 200)
+  readonly after?: string;
 }

@@ -33,6 +33,23 @@ export const composeErrors = {
       'A budget of {budget} evaluations is too small for {candidates} candidates: the base, every candidate alone and the uniform mixture are measured first, so give at least {fewest}, or fewer candidates.',
     fields: ['budget', 'candidates', 'fewest'],
   },
+  WARM_START_INVALID: {
+    status: 400,
+    message:
+      '"warmStart" must give candidates of this search finite weights from −{bound} to {bound}, by their names without a version: {found}.',
+    fields: ['bound', 'found'],
+  },
+  NOTHING_CHANGED: {
+    status: 409,
+    message:
+      '{name}@{version} was composed from the newest versions of all its candidates: publish a new version of one of them, or compose anew with other examples or settings.',
+    fields: ['name', 'version'],
+  },
+  EXAMPLES_NOT_KEPT: {
+    status: 409,
+    message: 'The examples of {name}@{version} were not kept, so it cannot be composed again by itself: send them with a new request.',
+    fields: ['name', 'version'],
+  },
   NAME_RESERVED: {
     status: 400,
     message: 'The namespace "jobs" is taken by the routes of compose: choose another name than {name}.',
@@ -40,7 +57,7 @@ export const composeErrors = {
   },
   TOO_MANY_JOBS: {
     status: 429,
-    message: '{waiting} composition jobs wait already, which is the limit: try again when some are done, or cancel them.',
+    message: '{waiting} composition jobs{whose} wait already, which is the limit: try again when some are done, or cancel them.',
     fields: ['waiting'],
     retryable: true,
   },
@@ -48,6 +65,10 @@ export const composeErrors = {
     status: 404,
     message: 'There is no composition job {id}.',
     fields: ['id'],
+  },
+  INVALID_CURSOR: {
+    status: 400,
+    message: '"after" is not the "next" of a page of jobs: leave it out to begin at the newest.',
   },
   JOB_ENDED: {
     status: 409,
@@ -57,7 +78,7 @@ export const composeErrors = {
   JOB_ABANDONED: {
     status: 500,
     message:
-      'The hub stopped {attempts} times while this job ran, so it is not tried again: look at the log of the hub, then send the request anew.',
+      'The process that ran this job ended {attempts} times, so it is not tried again: look at the log of the hub, then send the request anew.',
     fields: ['attempts'],
   },
   NOTHING_EVALUABLE: {

@@ -9,12 +9,16 @@ import { ComposeJobStore } from './compose-job.store.js';
 import { ComposeController } from './compose.controller.js';
 import { ComposeService } from './compose.service.js';
 import { JobBroadcast } from './job-broadcast.js';
+import { EvaluationStore } from './evaluation-store.js';
+import { JobRetention } from './job-retention.service.js';
 import { JobRunner } from './job-runner.service.js';
+import { JobSearch } from './job-search.service.js';
+import { RecomposeService } from './recompose.service.js';
 
 // The engines come from RuntimeModule, which is global.
 @Module({
   imports: [TypeOrmModule.forFeature([ComposeJob]), RegistryModule, SearchModule, TokenizerModule],
   controllers: [ComposeController],
-  providers: [ComposeJobStore, JobBroadcast, JobRunner, ComposeService],
+  providers: [ComposeJobStore, EvaluationStore, JobBroadcast, JobSearch, JobRunner, JobRetention, ComposeService, RecomposeService],
 })
 export class ComposeModule {}

@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { BraidError, errorsOf } from '#src/http/braid-error.js';
-import { digestOf, parseRepoName, parseRowId, parseVersion, type RepoName, type RowId, type Version } from '#src/ids/ids.js';
+import { parseRepoName, parseRowId, parseVersion, type RepoName, type RowId, type Version } from '#src/ids/ids.js';
 import type { CompositionVersion } from '#src/registry/composition-version.entity.js';
 import { registryErrors } from '#src/registry/registry.errors.js';
 import { RegistryService } from '#src/registry/registry.service.js';
@@ -10,16 +10,20 @@ import { SearchService } from '#src/search/search.service.js';
 import { parseExamples, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import { type CandidateSource, chooseCandidates } from './choose-candidates.js';
+import { digestOfExamples } from './kept-examples.js';
 import type { ComposeJob } from './compose-job.entity.js';
 import { ComposeJobStore } from './compose-job.store.js';
-import { type ComposeRequest, DEFAULT_BUDGET, DEFAULT_SEED } from './compose.dto.js';
+import { type ComposeRequest, DEFAULT_BUDGET, DEFAULT_JOBS_IN_PAGE, DEFAULT_SEED, type ListJobsQuery } from './compose.dto.js';
 import { failCompose } from './compose.errors.js';
-import type { CompositionJobView, CompositionView, JobEvent } from './compose.views.js';
+import { type CompositionJobView, type CompositionView, type JobEvent, type JobListView, PRIORITIES } from './compose.views.js';
 import { fewestEvaluations } from './compose-weights.js';
 import { JobBroadcast } from './job-broadcast.js';
-import { followJob } from './job-events.js';
+import { decodeJobCursor, encodeJobCursor } from './job-cursor.js';
+import { followJob, parseEventId } from './job-events.js';
 import { JobRunner } from './job-runner.service.js';
+import { listedJobView } from './listed-job-view.js';
 import type { CompositionReport, Recipe } from './report.js';
+import { parseWarmStart } from './warm-start.js';
 
 const failRegistry = errorsOf(registryErrors);
 
@@ -50,22 +54,37 @@ export class ComposeService {
     if (budget < fewest) throw failCompose('BUDGET_TOO_SMALL', { budget, candidates: candidates.length, fewest });
     // Tokens are made again when the job runs; here they show whether every example fits the context.
     tokenizeExamples(examples, await this.tokenizers.get(baseModel), baseModel.contextLength);
+    const warmStart = request.warmStart === undefined ? undefined : parseWarmStart(request.warmStart, candidates);
 
     const id = await this.store.create({
       name,
       version,
       baseModelId: baseModel.id,
+      priority: PRIORITIES[request.priority ?? 'normal'],
       request: {
         candidates,
         examples,
-        examplesDigest: digestOf(JSON.stringify(examples.map(({ example }) => example))),
+        examplesDigest: digestOfExamples(examples),
         budget,
         seed: request.seed ?? DEFAULT_SEED,
         optimizer: request.optimizer ?? 'cma-es',
+        ...(warmStart !== undefined && { warmStart }),
       },
     });
     this.runner.look();
     return { id };
+  }
+
+  /** @throws BraidError INVALID_CURSOR */
+  async listJobs({ status, limit = DEFAULT_JOBS_IN_PAGE, after }: ListJobsQuery): Promise<JobListView> {
+    const place = after === undefined ? undefined : decodeJobCursor(after);
+    // One more than asked for, to know whether there is a next page.
+    const jobs = await this.store.list({ status, limit: limit + 1, after: place });
+    const last = jobs.length > limit ? jobs[limit - 1] : undefined;
+    return {
+      items: jobs.slice(0, limit).map((job) => listedJobView(job, this.broadcast.progressOf(job.id))),
+      next: last === undefined ? null : encodeJobCursor(last),
+    };
   }
 
   /** @throws BraidError UNKNOWN_JOB */
@@ -83,8 +102,8 @@ export class ComposeService {
     return this.viewOf(job);
   }
 
-  /** The job's events from its state now to its end; `undefined` is a heartbeat. @throws BraidError UNKNOWN_JOB before the stream begins */
-  async followJob(idText: string): Promise<Observable<JobEvent | undefined>> {
+  /** The job's events from its state now, or from what followed `lastEventId`, to its end; `undefined` is a heartbeat. @throws BraidError UNKNOWN_JOB before the stream begins */
+  async followJob(idText: string, lastEventId?: string): Promise<Observable<JobEvent | undefined>> {
     const id = parseRowId(idText);
     await this.store.get(id);
     return new Observable((subscriber) => {
@@ -93,7 +112,9 @@ export class ComposeService {
         const events = followJob(id, {
           broadcast: this.broadcast,
           getJob: (jobId) => this.store.get(jobId),
+          listImprovements: (jobId, after) => this.store.listImprovements(jobId, after),
           getComposition: (job) => this.compositionOf(job),
+          after: parseEventId(lastEventId),
           signal: AbortSignal.any([controller.signal, this.broadcast.closing]),
         });
         for await (const event of events) subscriber.next(event);
@@ -147,25 +168,15 @@ export class ComposeService {
   }
 
   private async viewOf(job: ComposeJob): Promise<CompositionJobView> {
-    const { id, name, version, status, baseModel, request, error } = job;
+    const { id, status, request } = job;
     return {
-      id,
-      name,
-      version,
-      base: baseModel.name,
-      status,
-      isCancelling: job.cancelRequested && (status === 'queued' || status === 'running'),
+      ...listedJobView(job, this.broadcast.progressOf(id)),
       candidates: request.candidates.map((candidate) => `${candidate.adapter}@${candidate.version}`),
       examples: request.examples.length,
       budget: request.budget,
       seed: request.seed,
       optimizer: request.optimizer,
-      progress: this.broadcast.progressOf(id) ?? job.progress,
       composition: status === 'succeeded' ? await this.compositionOf(job) : null,
-      error,
-      createdAt: job.createdAt.toISOString(),
-      startedAt: job.startedAt?.toISOString() ?? null,
-      finishedAt: job.finishedAt?.toISOString() ?? null,
     };
   }
 

@@ -5,6 +5,11 @@ import type { CompositionPart, CompositionReport, Recipe } from './report.js';
 export const JOB_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
+/** By what `priority` a job waits, as the queue orders it. */
+export const PRIORITIES = { low: -1, normal: 0, high: 1 } as const;
+export type PriorityName = keyof typeof PRIORITIES;
+export const PRIORITY_NAMES = ['low', 'normal', 'high'] as const satisfies readonly PriorityName[];
+
 /** What `progress` events carry, and what a job that runs shows. */
 export interface JobProgress {
   /** `queued`, `starting`, then the stages of the search: `baselines`, `forward-selection`, `search`. */
@@ -50,8 +55,8 @@ export class CompositionView {
   readonly createdAt: string;
 }
 
-/** A composition job. */
-export class CompositionJobView {
+/** A composition job in a list. */
+export class ListedJobView {
   @ApiProperty({ format: 'uuid' })
   readonly id: string;
   @ApiProperty({ description: 'Name of the composition to be.' })
@@ -64,24 +69,21 @@ export class CompositionJobView {
   readonly status: JobStatus;
   @ApiProperty({ description: 'Someone asked for its end; a running search ends with its present batch.' })
   readonly isCancelling: boolean;
-  @ApiProperty({ type: [String], description: 'The adapter versions that may get a weight, as ns/name@version.' })
-  readonly candidates: readonly string[];
-  @ApiProperty({ type: 'integer', description: 'Number of examples.' })
-  readonly examples: number;
-  @ApiProperty({ type: 'integer' })
-  readonly budget: number;
-  @ApiProperty({ type: 'integer' })
-  readonly seed: number;
-  @ApiProperty()
-  readonly optimizer: string;
+  @ApiProperty({ enum: PRIORITY_NAMES })
+  readonly priority: PriorityName;
+  @ApiProperty({
+    type: 'integer',
+    description: 'Starts since it last measured something new; after a crash or a failure that passes it is started again.',
+  })
+  readonly attempts: number;
   @ApiProperty({
     type: 'object',
     additionalProperties: true,
     description: '{stage, evaluations, budget, bestObjective, bestLoss, elapsedMs}',
   })
   readonly progress: JobProgress;
-  @ApiProperty({ type: CompositionView, nullable: true, description: 'Present when the job succeeded.' })
-  readonly composition: CompositionView | null;
+  @ApiProperty({ type: String, nullable: true, description: 'The version that came out of it.' })
+  readonly compositionVersion: string | null;
   @ApiProperty({
     type: 'object',
     additionalProperties: true,
@@ -97,12 +99,39 @@ export class CompositionJobView {
   readonly finishedAt: string | null;
 }
 
+/** A page of jobs, newest first. */
+export class JobListView {
+  @ApiProperty({ type: [ListedJobView] })
+  readonly items: readonly ListedJobView[];
+  @ApiProperty({ type: String, nullable: true, description: '`after` of the next page; null when this is the last.' })
+  readonly next: string | null;
+}
+
+/** A composition job. */
+export class CompositionJobView extends ListedJobView {
+  @ApiProperty({ type: [String], description: 'The adapter versions that may get a weight, as ns/name@version.' })
+  readonly candidates: readonly string[];
+  @ApiProperty({ type: 'integer', description: 'Number of examples.' })
+  readonly examples: number;
+  @ApiProperty({ type: 'integer' })
+  readonly budget: number;
+  @ApiProperty({ type: 'integer' })
+  readonly seed: number;
+  @ApiProperty()
+  readonly optimizer: string;
+  @ApiProperty({ type: CompositionView, nullable: true, description: 'Present when the job succeeded.' })
+  readonly composition: CompositionView | null;
+}
+
 /**
- * The events of a job's stream, in the order in which they come: the state now, every change, then one that ends the stream.
+ * The events of a job's stream, in the order in which they come: the state now, every improvement and change, then one that ends the stream.
  * `progress`: JobProgress; `done`: {composition, report}; `failed`: JobFailure; `cancelled`: {}.
+ * An id is the number of evaluations up to which improvements were sent; with it as Last-Event-ID a new stream begins with those after it.
  * Comments keep the connection alive.
  */
-export type JobEvent =
+export type JobEvent = JobEventBody & { readonly id: string };
+
+export type JobEventBody =
   | { readonly type: 'progress'; readonly data: JobProgress }
   | { readonly type: 'done'; readonly data: { readonly composition: CompositionView; readonly report: CompositionReport } }
   | { readonly type: 'failed'; readonly data: JobFailure }

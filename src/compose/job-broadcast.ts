@@ -6,7 +6,7 @@ import type { JobProgress } from './compose.views.js';
 @Injectable()
 export class JobBroadcast implements OnModuleDestroy {
   private readonly shutdown = new AbortController();
-  private readonly latest = new Map<RowId, JobProgress>();
+  private readonly logs = new Map<RowId, { latest: JobProgress; readonly improvements: JobProgress[] }>();
   private readonly waiting = new Map<RowId, Set<() => void>>();
 
   /** Aborted when the hub stops: a stream left open would keep it from closing. */
@@ -20,17 +20,26 @@ export class JobBroadcast implements OnModuleDestroy {
 
   /** What a job that runs in this process did last; undefined for all others. */
   progressOf(id: RowId): JobProgress | undefined {
-    return this.latest.get(id);
+    return this.logs.get(id)?.latest;
+  }
+
+  /** Each report of a job that runs in this process that was better than all before it, in order; undefined for other jobs. */
+  improvementsOf(id: RowId): readonly JobProgress[] | undefined {
+    return this.logs.get(id)?.improvements;
   }
 
   report(id: RowId, progress: JobProgress): void {
-    this.latest.set(id, progress);
+    const log = this.logs.get(id) ?? { latest: progress, improvements: [] };
+    this.logs.set(id, log);
+    log.latest = progress;
+    const { bestObjective } = progress;
+    if (bestObjective !== null && bestObjective < (log.improvements.at(-1)?.bestObjective ?? Infinity)) log.improvements.push(progress);
     this.wake(id);
   }
 
   /** The row has it all now. */
   end(id: RowId): void {
-    this.latest.delete(id);
+    this.logs.delete(id);
     this.wake(id);
   }
 

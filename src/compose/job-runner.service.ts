@@ -1,17 +1,13 @@
 // Runs queued composition jobs, one per base model at a time, in this process; other processes on the same database do the same.
-import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { BraidError } from '#src/http/braid-error.js';
 import { createRowId, type RowId } from '#src/ids/ids.js';
-import { RegistryService } from '#src/registry/registry.service.js';
-import { ENGINES, type Engines } from '#src/runtime/engine.js';
-import { tokenizeExamples } from '#src/tokenizer/examples.js';
-import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import type { ComposeJob } from './compose-job.entity.js';
 import { ComposeJobStore, type JobEnding, RENEWAL_MS } from './compose-job.store.js';
 import { failCompose } from './compose.errors.js';
 import type { JobProgress } from './compose.views.js';
 import { JobBroadcast } from './job-broadcast.js';
-import { runSearch } from './run-search.js';
+import { JobSearch } from './job-search.service.js';
 
 /** How soon a job that another process queued or gave up is seen. */
 const POLL_MS = 2_000;
@@ -44,9 +40,7 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly store: ComposeJobStore,
     private readonly broadcast: JobBroadcast,
-    private readonly registry: RegistryService,
-    private readonly tokenizers: TokenizerService,
-    @Inject(ENGINES) private readonly engines: Engines,
+    private readonly jobSearch: JobSearch,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -100,70 +94,56 @@ export class JobRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private async run(job: ComposeJob, controller: AbortController): Promise<void> {
     const startedAt = performance.now();
     let writtenAt = startedAt;
+    let written = 0;
+    let isFurther = false;
     let progress: JobProgress = { ...job.progress, stage: 'starting', evaluations: 0, bestObjective: null, bestLoss: null, elapsedMs: 0 };
     this.broadcast.report(job.id, progress);
+    const write = async (): Promise<void> => {
+      const unwritten = (this.broadcast.improvementsOf(job.id) ?? []).slice(written);
+      const upTo = written + unwritten.length;
+      await this.store.saveProgress(job.id, this.owner, progress, unwritten);
+      written = upTo;
+    };
     const lease = setInterval(() => void this.renew(job, controller), RENEWAL_MS);
-    let ending: JobEnding | 'released';
+    let ending: JobEnding | 'released' | 'retried';
     try {
-      const result = await this.search(job, controller.signal, (found) => {
-        progress = { ...found, elapsedMs: Math.round(performance.now() - startedAt) };
-        this.broadcast.report(job.id, progress);
-        if (performance.now() - writtenAt < PROGRESS_WRITE_MS) return;
-        writtenAt = performance.now();
-        // A lost write is made good by the next one, and the end writes it anyway.
-        this.store
-          .saveProgress(job.id, this.owner, progress)
-          .catch((error: unknown) => this.logger.warn('progress not written', { job: job.id, err: error }));
+      const compositionVersion = await this.jobSearch.search(job, {
+        signal: controller.signal,
+        onProgress: (found) => {
+          progress = { ...found, elapsedMs: Math.round(performance.now() - startedAt) };
+          this.broadcast.report(job.id, progress);
+          if (performance.now() - writtenAt < PROGRESS_WRITE_MS) return;
+          writtenAt = performance.now();
+          // A lost write is made good by the next one, and the end writes it anyway.
+          write().catch((error: unknown) => this.logger.warn('progress not written', { job: job.id, err: error }));
+        },
+        onMeasured: async () => {
+          if (!isFurther) await this.store.forgiveAttempts(job.id, this.owner);
+          isFurther = true;
+        },
       });
-      ending = result;
+      ending = { status: 'succeeded', compositionVersion };
     } catch (error) {
-      ending = this.endingOf(error, job, controller.signal);
+      ending = await this.endingOf(error, job, controller.signal);
     } finally {
       clearInterval(lease);
     }
-    if (ending === 'released') await this.store.release(job.id, this.owner);
-    else await this.store.finish(job.id, this.owner, { ...progress, elapsedMs: Math.round(performance.now() - startedAt) }, ending);
+    if (ending === 'retried') return;
+    if (ending === 'released') return this.store.release(job.id, this.owner);
+    progress = { ...progress, elapsedMs: Math.round(performance.now() - startedAt) };
+    await write();
+    await this.store.finish(job.id, this.owner, progress, ending);
   }
 
-  private async search(
-    job: ComposeJob,
-    signal: AbortSignal,
-    onProgress: (found: Omit<JobProgress, 'elapsedMs'>) => void,
-  ): Promise<JobEnding> {
-    const { baseModel, request } = job;
-    const [engine, codec] = await Promise.all([this.engines.get(baseModel.digest), this.tokenizers.get(baseModel)]);
-    signal.throwIfAborted();
-    const { parts, recipe, report } = await runSearch({
-      engine,
-      base: { name: baseModel.name, digest: baseModel.digest },
-      candidates: request.candidates,
-      examples: tokenizeExamples(request.examples, codec, engine.contextLength),
-      examplesDigest: request.examplesDigest,
-      optimizer: request.optimizer,
-      seed: request.seed,
-      budget: request.budget,
-      signal,
-      onProgress: ({ stage, evaluations, budget, best }) =>
-        onProgress({ stage, evaluations, budget, bestObjective: best?.objective ?? null, bestLoss: best?.loss ?? null }),
-    });
-    const { version } = await this.registry.addCompositionVersion({
-      name: job.name,
-      baseModel,
-      version: job.version ?? undefined,
-      space: 'delta',
-      parts: [...parts],
-      recipe: { ...recipe },
-      report: { ...report },
-      description: report.verdict,
-      tags: [],
-    });
-    return { status: 'succeeded', compositionVersion: version.version };
-  }
-
-  private endingOf(error: unknown, job: ComposeJob, signal: AbortSignal): JobEnding | 'released' {
+  private async endingOf(error: unknown, job: ComposeJob, signal: AbortSignal): Promise<JobEnding | 'released' | 'retried'> {
     const reason: unknown = signal.reason;
     if (reason instanceof JobAborted) return reason.because === 'cancelled' ? { status: 'cancelled' } : 'released';
     const isKnown = error instanceof BraidError;
+    // What it has measured is remembered, so another try begins where this one ended.
+    if (isKnown && error.retryable && (await this.store.retry(job.id, this.owner))) {
+      this.logger.warn('a composition job is tried again', { job: job.id, attempts: job.attempts, err: error });
+      return 'retried';
+    }
     if (!isKnown || error.status >= 500)
       this.logger.error('a composition job failed', { job: job.id, err: isKnown ? (error.cause ?? error) : error });
     const { code, message, retryable } = isKnown ? error : failCompose('JOB_FAILED');

@@ -4,6 +4,7 @@ import { BraidError } from '#src/http/braid-error.js';
 import type { Engine } from '#src/runtime/engine.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
 import { failCompose } from './compose.errors.js';
+import type { Evaluate } from './evaluate.js';
 import { composeWeights, DEFAULT_STRATEGY, NothingEvaluable } from './compose-weights.js';
 import type { LedgerProgress } from './evaluation-ledger.js';
 import { LORAHUB_OBJECTIVE } from './objective.js';
@@ -19,6 +20,8 @@ export interface SearchInput {
   readonly optimizer: Recipe['optimizer'];
   readonly seed: number;
   readonly budget: number;
+  /** Puts a memory before the model: an evaluation in, an evaluation of the same answers out. */
+  readonly remember?: (evaluate: Evaluate) => Evaluate;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LedgerProgress) => void;
 }
@@ -31,7 +34,7 @@ export interface SearchOutcome {
 
 /** @throws BraidError NOTHING_EVALUABLE and what the engine throws; the signal's reason when it is aborted */
 export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
-  const { engine, base, candidates, examples, optimizer, seed, budget, signal, onProgress } = input;
+  const { engine, base, candidates, examples, optimizer, seed, budget, remember, signal, onProgress } = input;
   const startedAt = performance.now();
   const evaluate = createMixtureEvaluation({
     engine,
@@ -39,9 +42,10 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
     examples,
     ...(signal !== undefined && { signal }),
   });
+  const patient: Evaluate = (requests) => patiently(() => evaluate(requests), signal);
   const composed = await composeWeights({
     candidates: candidates.length,
-    evaluate: (requests) => patiently(() => evaluate(requests), signal),
+    evaluate: remember === undefined ? patient : remember(patient),
     exampleCount: examples.length,
     objective: LORAHUB_OBJECTIVE,
     budget,

@@ -32,6 +32,8 @@ export interface Configuration {
   readonly adapterMemoryBytes: number;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   readonly maxUploadBytes: number;
+  /** Of ended jobs and remembered evaluations. */
+  readonly retentionDays: number;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -109,5 +111,6 @@ export function parseConfiguration(environment: Environment): Configuration {
     adapterMemoryBytes: required('adapterMemoryBytes', environment),
     logLevel: required('logLevel', environment),
     maxUploadBytes: required('maxUploadBytes', environment),
+    retentionDays: required('retentionDays', environment),
   });
 }

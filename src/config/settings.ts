@@ -154,6 +154,13 @@ export const settings = {
     default: '1024',
     parse: mebibytes(1, 1024 * 1024),
   },
+  retentionDays: {
+    variable: 'BRAID_RETENTION_DAYS',
+    description: 'How long ended composition jobs and remembered evaluations are kept; compositions stay.',
+    unit: 'days',
+    default: '30',
+    parse: integer(1, 36_500),
+  },
 } as const satisfies Record<string, Setting<unknown>>;
 
 export type SettingName = keyof typeof settings;

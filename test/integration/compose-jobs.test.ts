@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import type { DataSource } from 'typeorm';
 import { ComposeJob, type JobRequest } from '#src/compose/compose-job.entity.js';
-import { ComposeJobStore, LEASE_MS, MOST_ATTEMPTS } from '#src/compose/compose-job.store.js';
+import { ComposeJobStore, type JobPlace, LEASE_MS, MOST_ATTEMPTS } from '#src/compose/compose-job.store.js';
 import type { JobProgress } from '#src/compose/compose.views.js';
 import { openDataSource } from '#src/database/open-data-source.js';
 import { BraidError } from '#src/http/braid-error.js';
@@ -53,8 +53,8 @@ describeOnHomes('composition jobs', (home) => {
   });
   after(() => dataSource.destroy());
 
-  const queue = (base = 0): Promise<RowId> =>
-    store.create({ name: parseRepoName('me/made'), version: undefined, baseModelId: bases[base]?.id ?? createRowId(), request });
+  const queue = (base = 0, { name = 'me/made', priority = 0 } = {}): Promise<RowId> =>
+    store.create({ name: parseRepoName(name), version: undefined, baseModelId: bases[base]?.id ?? createRowId(), request, priority });
   /** Ends whatever the test left queued or running. */
   const clear = (): Promise<unknown> => dataSource.query(`DELETE FROM compose_jobs WHERE status IN ('queued', 'running')`);
 
@@ -76,6 +76,116 @@ describeOnHomes('composition jobs', (home) => {
     assert.equal(await store.claim(someoneElse), undefined);
     assert.ok(await store.finish(first, me, progress, done));
     assert.equal((await store.claim(someoneElse))?.id, second);
+    await clear();
+  });
+
+  it('priority first, then turns by namespace, then age; what was begun goes on', async () => {
+    const jobs = [
+      ['bulk/1', await queue(0, { name: 'bulk/1' })],
+      ['bulk/2', await queue(0, { name: 'bulk/2' })],
+      ['bulk/3', await queue(0, { name: 'bulk/3' })],
+      ['rare/1', await queue(0, { name: 'rare/1' })],
+      ['idle/1', await queue(0, { name: 'idle/1', priority: -1 })],
+      ['other/1', await queue(0, { name: 'other/1' })],
+      ['bulk/now', await queue(0, { name: 'bulk/now', priority: 1 })],
+    ] as const;
+    const order: string[] = [];
+    for (;;) {
+      const job = await store.claim(me);
+      if (job === undefined) break;
+      order.push(job.name);
+      if (order.filter((name) => name === job.name).length === 1 && job.name === 'rare/1') await store.release(job.id, me);
+      else assert.ok(await store.finish(job.id, me, progress, done));
+    }
+    assert.deepEqual(order, ['bulk/now', 'rare/1', 'rare/1', 'other/1', 'bulk/1', 'bulk/2', 'bulk/3', 'idle/1']);
+    assert.equal(jobs.length, new Set(order).size);
+  });
+
+  it('after a failure that passes: a pause that grows, three starts at most, none for a cancelled job', async () => {
+    const id = await queue();
+    for (let attempt = 1; attempt < MOST_ATTEMPTS; attempt++) {
+      assert.equal((await store.claim(me))?.attempts, attempt);
+      assert.equal(await store.retry(id, someoneElse), false);
+      assert.ok(await store.retry(id, me));
+      assert.equal(await store.claim(me), undefined, 'not before the pause is over');
+      const [row] = await dataSource.query<{ pause: number }[]>(
+        'SELECT extract(epoch FROM run_after - now())::float8 AS pause FROM compose_jobs WHERE id = $1',
+        [id],
+      );
+      assert.ok(row !== undefined && row.pause > attempt * 10 - 3 && row.pause <= attempt * 10, `${row?.pause} s`);
+      await dataSource.query('UPDATE compose_jobs SET run_after = now() WHERE id = $1', [id]);
+    }
+    assert.equal((await store.claim(me))?.attempts, MOST_ATTEMPTS);
+    assert.equal(await store.retry(id, me), false);
+    assert.ok(await store.finish(id, me, progress, { status: 'cancelled' }));
+
+    const cancelled = await queue();
+    await store.claim(me);
+    await store.cancel(cancelled);
+    assert.equal(await store.retry(cancelled, me), false);
+    await clear();
+  });
+
+  it('a list, newest first, by status and page by page, without gaps or repetitions', async () => {
+    await dataSource.query('DELETE FROM compose_jobs');
+    const ids: RowId[] = [];
+    for (let i = 0; i < 5; i++) ids.unshift(await queue());
+    // Two of the same moment.
+    await dataSource.query('UPDATE compose_jobs SET created_at = (SELECT created_at FROM compose_jobs WHERE id = $2) WHERE id = $1', [
+      ids[2],
+      ids[3],
+    ]);
+    const seen: RowId[] = [];
+    let after: JobPlace | undefined;
+    do {
+      const page = await store.list({ limit: 2, after });
+      assert.ok(page.every(({ baseModel, progress: { stage } }) => baseModel.name === 'org/one' && stage === 'queued'));
+      assert.ok(page.every((job) => !('request' in job)));
+      seen.push(...page.map(({ id }) => id));
+      after = page.length < 2 ? undefined : page[1];
+    } while (after !== undefined);
+    assert.deepEqual([...seen].sort(), [...ids].sort());
+    assert.deepEqual([seen[0], seen[1], seen[4]], [ids[0], ids[1], ids[4]]);
+    const claimed = await store.claim(me);
+    assert.deepEqual(
+      (await store.list({ limit: 10, status: 'running' })).map(({ id }) => id),
+      [claimed?.id],
+    );
+    await clear();
+  });
+
+  it('improvements are written once, by the owner, and read from any of them on', async () => {
+    const at = (evaluations: number, bestObjective: number): JobProgress => ({ ...progress, evaluations, bestObjective });
+    const id = await queue();
+    await store.claim(me);
+    await store.saveProgress(id, me, at(12.5, 2), [at(10, 3), at(12.5, 2)]);
+    await store.saveProgress(id, someoneElse, at(13, 1), [at(13, 1)]);
+    await store.saveProgress(id, me, at(20, 1), [at(10, 9), at(20, 1)]);
+    assert.deepEqual(await store.listImprovements(id, -1), [at(10, 3), at(12.5, 2), at(20, 1)]);
+    assert.deepEqual(await store.listImprovements(id, 12.5), [at(20, 1)]);
+    await clear();
+  });
+
+  it('ended jobs are removed when they are old, with their improvements; others stay', async () => {
+    await dataSource.query('DELETE FROM compose_jobs');
+    const [old, recent] = [await queue(0), await queue(1)];
+    for (const id of [old, recent]) {
+      await store.claim(me);
+      await store.saveProgress(id, me, progress, [progress]);
+      assert.ok(await store.finish(id, me, progress, done));
+    }
+    const waiting = await queue();
+    const age = (id: RowId): Promise<unknown> =>
+      dataSource.query(
+        `UPDATE compose_jobs SET created_at = now() - interval '8 days', finished_at = finished_at - interval '8 days' WHERE id = $1`,
+        [id],
+      );
+    await age(old);
+    await age(waiting);
+    assert.equal(await store.removeOld(7), 1);
+    assert.equal(await store.removeOld(7), 0);
+    assert.deepEqual(new Set((await store.list({ limit: 10 })).map(({ id }) => id)), new Set([recent, waiting]));
+    assert.deepEqual(await store.listImprovements(old, -1), []);
     await clear();
   });
 
@@ -153,8 +263,17 @@ describeOnHomes('composition jobs', (home) => {
     const failed = await store.get(id);
     assert.equal(failed.status, 'failed');
     assert.equal(failed.error?.code, 'JOB_ABANDONED');
-    assert.match(failed.error?.message ?? '', /stopped 3 times/);
+    assert.match(failed.error?.message ?? '', /ended 3 times/);
     assert.ok(failed.finishedAt !== null);
+
+    const moving = await queue();
+    for (let life = 0; life < 2 * MOST_ATTEMPTS; life++) {
+      assert.equal((await store.claim(me))?.id, moving, 'a job that gets further each time is not given up');
+      await store.forgiveAttempts(moving, me);
+      await expire(moving);
+      await store.recoverAbandoned();
+    }
+    await clear();
 
     const cancelled = await queue();
     await store.claim(me);
@@ -177,9 +296,14 @@ describeOnHomes('composition jobs', (home) => {
     await clear();
   });
 
-  it('a hundred may wait, not more', async () => {
+  it('a hundred of a namespace may wait, not more; that leaves room for others', async () => {
     for (let i = 0; i < 100; i++) await queue();
-    await assert.rejects(queue(), (error) => error instanceof BraidError && error.code === 'TOO_MANY_JOBS' && error.retryable);
+    await assert.rejects(queue(), (error) => {
+      assert.ok(error instanceof BraidError && error.code === 'TOO_MANY_JOBS' && error.retryable);
+      assert.match(error.message, /^100 composition jobs of "me" wait/);
+      return true;
+    });
+    await queue(0, { name: 'other/made' });
     await clear();
   });
 

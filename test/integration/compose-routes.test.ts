@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import type { CompositionJobView, CompositionView, JobEvent } from '#src/compose/compose.views.js';
+import { DataSource } from 'typeorm';
+import type { CompositionJobView, CompositionView, JobEvent, JobListView } from '#src/compose/compose.views.js';
 import { createHub, type Hub } from '#src/start-hub.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
 import { publishFiles } from '#test/fixtures/publish-client.js';
@@ -64,14 +65,18 @@ describeOnHomes('composition routes', (home) => {
     return body.id;
   }
   /** All events until the stream ends. */
-  async function follow(id: string, onEvent: (event: JobEvent) => void = () => undefined): Promise<JobEvent[]> {
-    const response = await fetch(`${hub.url}/api/compositions/jobs/${id}/events`);
+  async function follow(id: string, onEvent: (event: JobEvent) => void = () => undefined, lastEventId?: string): Promise<JobEvent[]> {
+    const response = await fetch(`${hub.url}/api/compositions/jobs/${id}/events`, {
+      headers: lastEventId === undefined ? {} : { 'last-event-id': lastEventId },
+    });
     assert.equal(response.status, 200);
     assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/);
     assert.ok(response.body);
     const events: JobEvent[] = [];
-    for await (const { event, data } of response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())) {
-      const parsed = { type: event, data: JSON.parse(data) as unknown } as JobEvent;
+    for await (const { id: eventId, event, data } of response.body
+      .pipeThrough(new TextDecoderStream())
+      .pipeThrough(new EventSourceParserStream())) {
+      const parsed = { id: eventId, type: event, data: JSON.parse(data) as unknown } as JobEvent;
       events.push(parsed);
       onEvent(parsed);
     }
@@ -82,7 +87,7 @@ describeOnHomes('composition routes', (home) => {
     const id = await start();
     const events = await follow(id);
     const progress = events.filter((event) => event.type === 'progress').map((event) => event.data);
-    // States, not a log: a search this fast may pass through several between two events.
+    // States, and every improvement: a search this fast may pass through several other states between two events.
     assert.equal(progress.at(-1)?.stage, 'search');
     assert.ok(progress.every(({ evaluations }, i) => evaluations >= (progress[i - 1]?.evaluations ?? 0)));
     assert.deepEqual([progress.at(-1)?.evaluations, progress.at(-1)?.budget], [40, 40]);
@@ -110,6 +115,48 @@ describeOnHomes('composition routes', (home) => {
       ['progress', 'done'],
       'a late reader gets the state and the end',
     );
+  });
+
+  it('a stream that broke goes on behind its last event, whatever was missed', async () => {
+    const id = await start({ name: 'me/resumed', seed: 5 });
+    const whole = await follow(id);
+    const better = whole.flatMap((event, i) => {
+      if (event.type !== 'progress') return [];
+      const before = whole.slice(0, i).flatMap((other) => (other.type === 'progress' ? [other.data.bestObjective ?? Infinity] : []));
+      return (event.data.bestObjective ?? Infinity) < Math.min(Infinity, ...before) ? [event.data] : [];
+    });
+    const [first] = better;
+    assert.ok(first !== undefined && better.length > 1, 'the search got better at least once');
+    const resumed = await follow(id, undefined, String(first.evaluations));
+    const progress = resumed.filter((event) => event.type === 'progress');
+    assert.ok(progress.every((event) => Number(event.id) > first.evaluations));
+    assert.deepEqual(
+      progress.slice(0, better.length - 1).map(({ data }) => data),
+      better.slice(1),
+      'every improvement since',
+    );
+    assert.equal(resumed.at(-1)?.type, 'done');
+    const odd = await follow(id, undefined, 'what?');
+    assert.deepEqual(
+      odd.map(({ type }) => type),
+      ['progress', 'done'],
+    );
+  });
+
+  it('jobs as a list: newest first, by status, page by page', async () => {
+    const ids = [await start({ name: 'me/l1', budget: 6, priority: 'low' }), await start({ name: 'me/l2', budget: 6, priority: 'high' })];
+    for (const id of ids) await follow(id);
+    const { body } = await get<JobListView>('/api/compositions/jobs?limit=1');
+    assert.deepEqual([body.items.length, body.items[0]?.name, body.items[0]?.priority], [1, 'me/l2', 'high']);
+    const { body: page } = await get<JobListView>(`/api/compositions/jobs?limit=1&after=${body.next}`);
+    assert.deepEqual([page.items[0]?.id, page.items[0]?.priority, page.items[0]?.compositionVersion], [ids[0], 'low', '1.0.0']);
+    const { body: all } = await get<JobListView>('/api/compositions/jobs?status=succeeded&limit=100');
+    assert.equal(all.next, null);
+    assert.ok(all.items.length >= 4 && all.items.every(({ status }) => status === 'succeeded'));
+    assert.deepEqual((await get<JobListView>('/api/compositions/jobs?status=queued')).body, { items: [], next: null });
+    for (const query of ['after=x', 'after=MTI', 'status=done', 'limit=0', 'limit=101', `after=${'x'.repeat(201)}`]) {
+      assert.equal((await get(`/api/compositions/jobs?${query}`)).status, 400, query);
+    }
   });
 
   it('candidates by name and version, or by words; random search; a version of its own', async () => {
@@ -186,6 +233,11 @@ describeOnHomes('composition routes', (home) => {
     ['a budget of a million', { budget: 1e6 }, 400, 'INVALID_REQUEST', /budget must not be greater than 100000/],
     ['a budget below the baselines', { budget: 4 }, 400, 'BUDGET_TOO_SMALL', /at least 5/],
     ['a seed below 0', { seed: -1 }, 400, 'INVALID_REQUEST', /seed/],
+    ['an unknown priority', { priority: 'urgent' }, 400, 'INVALID_REQUEST', /priority must be one of/],
+    ['a start that is no object', { warmStart: [1] }, 400, 'INVALID_REQUEST', /warmStart must be an object/],
+    ['a start with a stranger', { warmStart: { 'me/firs': 1 } }, 400, 'WARM_START_INVALID', /"me\/firs" is not a candidate/],
+    ['a start out of bounds', { warmStart: { 'me/first': -1.6 } }, 400, 'WARM_START_INVALID', /has -1.6/],
+    ['a start without a number', { warmStart: { 'me/first': '1' } }, 400, 'WARM_START_INVALID', /no number/],
     ['an unknown optimizer', { optimizer: 'adam' }, 400, 'INVALID_REQUEST', /optimizer must be one of/],
     ['a NUL in the query', { query: 'a\0b' }, 400, 'INVALID_REQUEST', /NUL/],
     ['a field that does not exist', { budjet: 5 }, 400, 'INVALID_REQUEST', /budjet/],
@@ -211,6 +263,37 @@ describeOnHomes('composition routes', (home) => {
       version: '1.0.0',
     });
     assert.deepEqual([status, body.error.code], [409, 'VERSION_EXISTS']);
+  });
+
+  it('recompose: newest candidates, the same examples and settings, the old weights first; also when the job is gone', async () => {
+    const first = await start({ name: 'me/again', budget: 12, seed: 9, optimizer: 'random', adapters: ['me/first', 'me/upper@1.0.0'] });
+    await follow(first);
+    const refuse = async (path: string): Promise<[number, string]> => {
+      const { status, body } = await post<{ error: { code: string } }>(path);
+      return [status, body.error.code];
+    };
+    const path = '/api/compositions/me/again/recompose';
+    assert.deepEqual(await refuse(path), [409, 'NOTHING_CHANGED']);
+    assert.deepEqual(await refuse('/api/compositions/me/nothing/recompose'), [404, 'UNKNOWN_COMPOSITION']);
+    assert.deepEqual(await refuse('/api/compositions/me/first/recompose'), [404, 'UNKNOWN_COMPOSITION']);
+
+    await publish('me/upper', 'tiny/base', 77);
+    const dataSource = hub.app.get(DataSource);
+    await dataSource.query(`DELETE FROM compose_jobs WHERE id = $1`, [first]);
+    const { body: before } = await get<CompositionView>('/api/compositions/me/again');
+    const { status, body } = await post<{ id: string }>(path, { priority: 'high' });
+    assert.equal(status, 202, JSON.stringify(body));
+    const [row] = await dataSource.query<{ request: { warmStart: number[] } }[]>('SELECT request FROM compose_jobs WHERE id = $1', [
+      body.id,
+    ]);
+    const weightOf = (adapter: string): number => before.parts.find((part) => part.adapter === adapter)?.weight ?? 0;
+    assert.deepEqual(row?.request.warmStart, [weightOf('me/first'), weightOf('me/upper')]);
+    await follow(body.id);
+    const { body: job } = await get<CompositionJobView>(`/api/compositions/jobs/${body.id}`);
+    assert.deepEqual(job.candidates, ['me/first@1.0.0', 'me/upper@1.1.0']);
+    assert.deepEqual([job.budget, job.seed, job.optimizer, job.priority, job.examples], [12, 9, 'random', 'high', 2]);
+    assert.equal(job.composition?.version, '1.1.0');
+    assert.equal(job.composition.recipe.examples.digest, before.recipe.examples.digest);
   });
 
   it('unknown jobs and compositions', async () => {

@@ -13,8 +13,11 @@ import { loadBaseModelFiles } from '#src/base-models/load-base-model-files.js';
 import { ComposeJob } from '#src/compose/compose-job.entity.js';
 import { ComposeJobStore } from '#src/compose/compose-job.store.js';
 import type { JobStatus } from '#src/compose/compose.views.js';
+import { digestOfExamples, findKeptExamples } from '#src/compose/kept-examples.js';
+import { EvaluationStore } from '#src/compose/evaluation-store.js';
 import { JobBroadcast } from '#src/compose/job-broadcast.js';
 import { JobRunner } from '#src/compose/job-runner.service.js';
+import { JobSearch } from '#src/compose/job-search.service.js';
 import type { CompositionReport, Recipe } from '#src/compose/report.js';
 import { openDataSource } from '#src/database/open-data-source.js';
 import { BraidError } from '#src/http/braid-error.js';
@@ -29,6 +32,8 @@ import { RegistryService } from '#src/registry/registry.service.js';
 import { Repository } from '#src/registry/repository.entity.js';
 import type { Engine } from '#src/runtime/engine.js';
 import { type ModelEngine, openEngine } from '#src/runtime/model-engine.js';
+import type { ObjectStore } from '#src/storage/object-store.js';
+import { openObjectStore } from '#src/storage/storage.module.js';
 import { parseExamples, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
@@ -52,10 +57,13 @@ describeOnHomes('composition runner', (home) => {
   let dataSource: DataSource;
   let registry: RegistryService;
   let store: ComposeJobStore;
+  let objects: ObjectStore;
   let base: BaseModel;
   let engine: ModelEngine;
   /** What stands between a search and its engine; replaced by tests that need to stop it or break it. */
   let score: Engine['score'];
+  /** Why no engine can be had. */
+  let openingFails: BraidError | undefined;
 
   before(async () => {
     // Failures are part of what is tested here.
@@ -64,6 +72,7 @@ describeOnHomes('composition runner', (home) => {
     dataSource = await openDataSource(home.configuration, [BaseModel, Repository, AdapterVersion, CompositionVersion, ComposeJob]);
     registry = new RegistryService(dataSource);
     store = new ComposeJobStore(dataSource);
+    objects = await openObjectStore(home.configuration);
     base = await registry.addBaseModel({
       name: parseRepoName('tiny/base'),
       digest: digestOf('tiny base'),
@@ -98,6 +107,7 @@ describeOnHomes('composition runner', (home) => {
     await Promise.all(runners.splice(0).map((runner) => runner.onModuleDestroy()));
     score = (rows, options) => engine.score(rows, options);
     await dataSource.query('DELETE FROM compose_jobs');
+    await dataSource.query('DELETE FROM compose_evaluations');
   });
   after(async () => {
     await engine.close();
@@ -110,16 +120,22 @@ describeOnHomes('composition runner', (home) => {
     const broadcast = new JobBroadcast();
     const engines = {
       get: () =>
-        Promise.resolve<Engine>({
-          contextLength: engine.contextLength,
-          vocabularySize: engine.vocabularySize,
-          hiddenSize: engine.hiddenSize,
-          score: (rows, options) => score(rows, options),
-          embed: (rows, options) => engine.embed(rows, options),
-          generate: (request) => engine.generate(request),
-        }),
+        openingFails === undefined
+          ? Promise.resolve<Engine>({
+              contextLength: engine.contextLength,
+              vocabularySize: engine.vocabularySize,
+              hiddenSize: engine.hiddenSize,
+              score: (rows, options) => score(rows, options),
+              embed: (rows, options) => engine.embed(rows, options),
+              generate: (request) => engine.generate(request),
+            })
+          : Promise.reject(openingFails),
     };
-    const runner = new JobRunner(store, broadcast, registry, new TokenizerService(), engines);
+    const runner = new JobRunner(
+      store,
+      broadcast,
+      new JobSearch(registry, new TokenizerService(), new EvaluationStore(dataSource), engines, objects),
+    );
     runners.push(runner);
     runner.onApplicationBootstrap();
     return { runner, broadcast };
@@ -152,6 +168,26 @@ describeOnHomes('composition runner', (home) => {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     throw new Error(`the job did not become ${wanted.join(' or ')}: ${JSON.stringify(await store.get(id))}`);
+  }
+
+  async function untilTrue(isDone: () => Promise<boolean>): Promise<void> {
+    for (const deadline = performance.now() + 30_000; !(await isDone());) {
+      assert.ok(performance.now() < deadline, 'it did not come to pass in 30 s');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Names every row that the engine computes for a caller that waits for it. */
+  function counted(): { readonly rows: string[]; readonly calls: () => number } {
+    const rows: string[] = [];
+    let calls = 0;
+    score = async (wanted, options) => {
+      const results = await engine.score(wanted, options);
+      calls++;
+      rows.push(...wanted.map((row) => JSON.stringify(row)));
+      return results;
+    };
+    return { rows, calls: () => calls };
   }
 
   /** Lets `free` calls of the engine through, then holds the next one until it is let go or aborted. */
@@ -201,6 +237,15 @@ describeOnHomes('composition runner', (home) => {
     );
     assert.equal(job.progress.evaluations, 40);
     assert.equal(job.progress.bestObjective, report.composed.objective);
+    const improvements = await store.listImprovements(job.id, -1);
+    assert.equal(improvements.at(-1)?.bestObjective, report.composed.objective, 'the log of improvements ends with the best');
+    assert.deepEqual(await store.listImprovements(job.id, improvements.at(-1)?.evaluations ?? 0), []);
+    assert.deepEqual(
+      await findKeptExamples(objects, digestOfExamples(examples)),
+      examples.map(({ example }) => example),
+      'the examples outlive the job',
+    );
+    assert.deepEqual(made.recipe['settings'], { budget: 40, seed: 7, optimizer: 'cma-es' });
   });
 
   it('the same job again is the same composition, so no second version comes of it', async () => {
@@ -257,6 +302,34 @@ describeOnHomes('composition runner', (home) => {
     assert.equal((await until(id, 'succeeded', 'failed')).status, 'succeeded');
   });
 
+  it('a job that was stopped anywhere goes on where it was: nothing is evaluated twice, and the same comes of it', async () => {
+    startRunner();
+    const whole = counted();
+    await until(await queue('me/whole'), 'succeeded', 'failed');
+    const { parts } = await registry.getCompositionVersion(parseRepoName('me/whole'));
+    assert.ok(whole.rows.length > 60);
+    await Promise.all(runners.splice(0).map((runner) => runner.onModuleDestroy()));
+
+    await dataSource.query('DELETE FROM compose_evaluations');
+    const stopped = counted();
+    const id = await queue('me/stopped');
+    for (const calls of [1, 2, 1]) {
+      const before = stopped.calls();
+      const { runner } = startRunner();
+      await untilTrue(() => Promise.resolve(stopped.calls() >= before + calls));
+      await runner.onModuleDestroy();
+    }
+    startRunner();
+    assert.equal((await until(id, 'succeeded', 'failed')).status, 'succeeded');
+    assert.deepEqual([...stopped.rows].sort(), [...whole.rows].sort());
+    assert.equal(new Set(stopped.rows).size, stopped.rows.length, 'no row twice');
+    assert.deepEqual((await registry.getCompositionVersion(parseRepoName('me/stopped'))).parts, parts);
+
+    const again = counted();
+    await until(await queue('me/known'), 'succeeded', 'failed');
+    assert.deepEqual(again.rows, [], 'a later job on the same candidates and examples computes nothing');
+  });
+
   it('a job whose process is gone is taken over; the late process cannot write over it', async () => {
     const { reached, letGo } = holdAfter(1);
     const { runner } = startRunner();
@@ -274,7 +347,7 @@ describeOnHomes('composition runner', (home) => {
     startRunner();
     const taken = await until(id, 'succeeded', 'failed');
     assert.equal(taken.status, 'succeeded');
-    assert.equal(taken.attempts, 2);
+    assert.equal(taken.attempts, 1, 'the second start got further than the first');
     assert.equal(await store.finish(id, first as RowId, taken.progress, { status: 'cancelled' }), false);
     letGo();
   });
@@ -288,6 +361,23 @@ describeOnHomes('composition runner', (home) => {
     const unknown = await until(await queue('me/broken'), 'succeeded', 'failed');
     assert.equal(unknown.error?.code, 'JOB_FAILED');
     assert.ok(!JSON.stringify(unknown.error).includes('secret'));
+  });
+
+  it('a failure that passes is tried again a while later', async () => {
+    openingFails = new BraidError('WORKER_CRASHED', { status: 503, message: 'gone', retryable: true });
+    startRunner();
+    const id = await queue('me/again');
+    const retried = async (attempts: number): Promise<void> => {
+      await untilTrue(async () => {
+        const job = await store.get(id);
+        return job.status === 'queued' && job.attempts === attempts;
+      });
+      // The pause, without the wait.
+      await dataSource.query('UPDATE compose_jobs SET run_after = now() WHERE id = $1', [id]);
+    };
+    await retried(1);
+    openingFails = undefined;
+    assert.equal((await until(id, 'succeeded', 'failed')).status, 'succeeded');
   });
 
   it('what passes is waited for', async () => {

@@ -22,6 +22,7 @@ describe('parseConfiguration', () => {
       adapterMemoryBytes: 1024 * 1024 * 1024,
       logLevel: 'info',
       maxUploadBytes: 1024 * 1024 * 1024,
+      retentionDays: 30,
     });
   });
   it('takes empty variables as unset and ignores others', () => {

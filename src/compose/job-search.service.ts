@@ -1,0 +1,87 @@
+// The work of one job: model, tokens and candidates in, a composition version out.
+import { Inject, Injectable } from '@nestjs/common';
+import type { Version } from '#src/ids/ids.js';
+import { RegistryService } from '#src/registry/registry.service.js';
+import { ENGINES, type Engines } from '#src/runtime/engine.js';
+import { OBJECT_STORE, type ObjectStore } from '#src/storage/object-store.js';
+import { tokenizeExamples } from '#src/tokenizer/examples.js';
+import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
+import type { ComposeJob } from './compose-job.entity.js';
+import type { JobProgress } from './compose.views.js';
+import { EvaluationStore } from './evaluation-store.js';
+import { settingsOf } from './job-settings.js';
+import { keepExamples } from './kept-examples.js';
+import { createRememberingEvaluation, type EvaluationMemory } from './remember-evaluations.js';
+import { runSearch } from './run-search.js';
+
+export interface JobSearchOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (found: Omit<JobProgress, 'elapsedMs'>) => void;
+  /** Something new was measured and written down. */
+  readonly onMeasured: () => Promise<void>;
+}
+
+@Injectable()
+export class JobSearch {
+  constructor(
+    private readonly registry: RegistryService,
+    private readonly tokenizers: TokenizerService,
+    private readonly evaluations: EvaluationStore,
+    @Inject(ENGINES) private readonly engines: Engines,
+    @Inject(OBJECT_STORE) private readonly objects: ObjectStore,
+  ) {}
+
+  /**
+   * Searches and publishes what it found; its examples are kept with it.
+   * @returns the version
+   * @throws BraidError as `runSearch`, of runtime, registry, storage and tokenizer; the signal's reason when it is aborted
+   */
+  async search(job: ComposeJob, { signal, onProgress, onMeasured }: JobSearchOptions): Promise<Version> {
+    const { baseModel, request } = job;
+    const [engine, codec] = await Promise.all([this.engines.get(baseModel.digest), this.tokenizers.get(baseModel)]);
+    signal.throwIfAborted();
+    const examples = tokenizeExamples(request.examples, codec, engine.contextLength);
+    const memory: EvaluationMemory = {
+      find: (keys) => this.evaluations.find(keys),
+      add: async (baseModelId, losses) => {
+        const areNew = await this.evaluations.add(baseModelId, losses);
+        await onMeasured();
+        return areNew;
+      },
+    };
+    const { parts, recipe, report } = await runSearch({
+      engine,
+      base: { name: baseModel.name, digest: baseModel.digest },
+      candidates: request.candidates,
+      examples,
+      remember: (evaluate) =>
+        createRememberingEvaluation(evaluate, memory, {
+          base: baseModel,
+          candidates: request.candidates.map(({ digest }) => digest),
+          examples,
+          space: 'delta',
+          precision: 'fp32',
+        }),
+      examplesDigest: request.examplesDigest,
+      optimizer: request.optimizer,
+      seed: request.seed,
+      budget: request.budget,
+      signal,
+      onProgress: ({ stage, evaluations, budget, best }) =>
+        onProgress({ stage, evaluations, budget, bestObjective: best?.objective ?? null, bestLoss: best?.loss ?? null }),
+    });
+    await keepExamples(this.objects, request.examples);
+    const { version } = await this.registry.addCompositionVersion({
+      name: job.name,
+      baseModel,
+      version: job.version ?? undefined,
+      space: 'delta',
+      parts: [...parts],
+      recipe: { ...recipe, settings: settingsOf(request) },
+      report: { ...report },
+      description: report.verdict,
+      tags: [],
+    });
+    return version.version;
+  }
+}

@@ -1,0 +1,13 @@
+// What of a job's request is neither candidates nor examples: kept in the recipe, so that the same can be asked for again.
+import type { JobRequest } from './compose-job.entity.js';
+import type { Recipe } from './report.js';
+
+export type JobSettings = Omit<JobRequest, 'candidates' | 'examples' | 'examplesDigest' | 'warmStart'>;
+
+/** A recipe as it is stored with a composition; those of composition versions that no job made have no settings. */
+export type KeptRecipe = Recipe & { readonly settings?: JobSettings };
+
+export function settingsOf(request: JobRequest): JobSettings {
+  const { candidates: _candidates, examples: _examples, examplesDigest: _digest, warmStart: _warmStart, ...settings } = request;
+  return settings;
+}
