@@ -1,4 +1,4 @@
-// Follows a composition job to its end over server-sent events; a broken connection is taken up again, since the job lives in the hub.
+// Follows a composition job to its end over server-sent events; a broken connection is taken up again where it was, since the job lives in the hub.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CliError } from './cli-error.js';
 import { type HubClient } from './hub-client.js';
@@ -22,10 +22,12 @@ export interface FollowOptions {
 export async function followJob(hub: HubClient, id: string, options: FollowOptions): Promise<CompositionJobView> {
   const delays = options.retryDelaysMs ?? RETRY_DELAYS_MS;
   let failures = 0;
+  let lastEventId: string | undefined;
   for (;;) {
     try {
-      for await (const event of hub.jobEvents(id, options.signal)) {
+      for await (const event of hub.jobEvents(id, { lastEventId, signal: options.signal })) {
         failures = 0;
+        lastEventId = event.id ?? lastEventId;
         if (event.event === 'progress') options.onProgress(JSON.parse(event.data) as JobProgress);
       }
       const job = await hub.getJob(id);

@@ -6,6 +6,7 @@ import {
   type BaseModelView,
   type CompletionView,
   type CompositionView,
+  type JobListView,
   type JobRequest,
   type CompositionJobView,
   type PublishedAdapterView,
@@ -29,6 +30,12 @@ export interface SearchQuery {
 export interface ListQuery {
   readonly kind?: string | undefined;
   readonly base?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly after?: string | undefined;
+}
+
+export interface JobsQuery {
+  readonly status?: string | undefined;
   readonly limit?: number | undefined;
   readonly after?: string | undefined;
 }
@@ -83,8 +90,20 @@ export class HubClient {
     return this.http.json(`/api/compositions/jobs/${encodeURIComponent(id)}`);
   }
 
-  jobEvents(id: string, signal?: AbortSignal): AsyncGenerator<EventSourceMessage> {
-    return this.http.events(`/api/compositions/jobs/${encodeURIComponent(id)}/events`, { signal });
+  listJobs(query: JobsQuery): Promise<JobListView> {
+    return this.http.json('/api/compositions/jobs', { query: { ...query } });
+  }
+
+  recompose(name: string, request: { readonly priority?: string | undefined }): Promise<{ readonly id: string }> {
+    return this.http.json(`/api/compositions/${path(name)}/recompose`, { method: 'POST', json: request });
+  }
+
+  /** @param options.lastEventId of the stream before, to go on behind it */
+  jobEvents(
+    id: string,
+    options: { readonly lastEventId?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<EventSourceMessage> {
+    return this.http.events(`/api/compositions/jobs/${encodeURIComponent(id)}/events`, options);
   }
 
   cancelJob(id: string): Promise<CompositionJobView> {

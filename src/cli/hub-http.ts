@@ -24,6 +24,8 @@ export interface RequestOptions {
   /** Sent as multipart/form-data. */
   readonly form?: FormData;
   readonly accept?: string;
+  /** Of the event stream that broke. */
+  readonly lastEventId?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -81,6 +83,7 @@ export class HubHttp {
     }
     const headers: Record<string, string> = { accept: options.accept ?? 'application/json' };
     if (options.json !== undefined) headers['content-type'] = 'application/json';
+    if (options.lastEventId !== undefined) headers['last-event-id'] = options.lastEventId;
     const init: RequestInit = { method: options.method ?? 'GET', headers };
     if (options.json !== undefined) init.body = JSON.stringify(options.json);
     if (options.form !== undefined) init.body = options.form;

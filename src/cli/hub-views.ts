@@ -6,7 +6,7 @@ export type { BaseModelView } from '#src/base-models/base-models.dto.js';
 export type { AdapterView, PublishedAdapterView, RepositoryListView, RepositoryView } from '#src/publish/publish.views.js';
 export type { SearchItem, SearchResult } from '#src/search/search.dto.js';
 
-export type { CompositionJobView, CompositionView, JobProgress } from '#src/compose/compose.views.js';
+export type { CompositionJobView, CompositionView, JobListView, JobProgress } from '#src/compose/compose.views.js';
 export type { CompositionReport } from '#src/compose/report.js';
 export type { CurvePoint } from '#src/compose/evaluation-ledger.js';
 

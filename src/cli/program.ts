@@ -5,6 +5,7 @@ import { registerCompose } from './commands/compose.js';
 import { registerJobs } from './commands/jobs.js';
 import { registerList } from './commands/list.js';
 import { registerModels } from './commands/models.js';
+import { registerRecompose } from './commands/recompose.js';
 import { registerPublish } from './commands/publish.js';
 import { registerSearch } from './commands/search.js';
 import { registerServe } from './commands/serve.js';
@@ -45,6 +46,7 @@ export function createProgram(context: CliContext, version: string): Command {
     registerPublish,
     registerSearch,
     registerCompose,
+    registerRecompose,
     registerJobs,
     registerList,
     registerShow,

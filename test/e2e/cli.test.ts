@@ -230,6 +230,24 @@ describe('jobs', () => {
     assert.match(watched.err, /error JOB_CANCELLED/);
     assert.match((await hub.braid('jobs', 'cancel', id)).out, /^status +cancelled\n/m);
   });
+
+  it('lists them, newest first, by status and page by page', async () => {
+    const { out } = await hub.braid('jobs', 'list', '--status', 'cancelled', '--limit', '1');
+    assert.match(
+      out,
+      /^ID +COMPOSITION +STATUS +EVALUATIONS +LOSS +CREATED\n[0-9a-f-]{36} +acme\/detached +cancelled +\d+\/100000 +\S+ +just now\n/,
+    );
+    const [, cursor = ''] = /\nMore: braid jobs list … --after (\S+)\n$/.exec(out) ?? [];
+    const page = await hub.json<{ items: { name: string }[] }>('jobs', 'list', '--status', 'cancelled', '--after', cursor);
+    assert.equal(page.items[0]?.name, 'acme/cancelled');
+    assert.equal((await hub.braid('jobs', 'list', '--status', 'running')).out.startsWith('No jobs.'), true);
+  });
+
+  it('composes again when an adapter has a new version', async () => {
+    const line = await hub.refused('NOTHING_CHANGED', 'recompose', 'acme/mixed');
+    assert.match(line, /publish a new version/);
+    await hub.refused('UNKNOWN_COMPOSITION', 'recompose', 'acme/nothing');
+  });
 });
 
 describe('the golden llama', () => {

@@ -1,11 +1,27 @@
-// `braid jobs`: composition jobs of a hub: look at one, follow it, cancel it.
-import { type Command } from 'commander';
-import { Invocation, type CliContext } from '../invocation.js';
-import { renderJob } from '../render/jobs.js';
+// `braid jobs`: composition jobs of a hub: list them, look at one, follow it, cancel it.
+import { Option, type Command } from 'commander';
+import { type JobsQuery } from '../hub-client.js';
+import { Invocation, ownOptions, type CliContext } from '../invocation.js';
+import { wholeNumber } from '../options.js';
+import { renderJob, renderJobs } from '../render/jobs.js';
 import { watchJob } from './compose.js';
 
 export function registerJobs(program: Command, context: CliContext): void {
-  const jobs = program.command('jobs').description('look at, follow or cancel composition jobs');
+  const jobs = program.command('jobs').description('list, look at, follow or cancel composition jobs');
+
+  jobs
+    .command('list')
+    .description('the jobs, newest first')
+    .addOption(new Option('--status <status>', 'only these').choices(['queued', 'running', 'succeeded', 'failed', 'cancelled']))
+    .option('--limit <n>', 'rows in a page', wholeNumber(1, 100), 50)
+    .option('--after <cursor>', 'the next page: the cursor that the last one ended with')
+    .action(async (options: JobsQuery, command: Command) => {
+      const invocation = new Invocation(context, command);
+      const page = await invocation.hub.listJobs(ownOptions(options));
+      invocation.show(page, () =>
+        page.items.length === 0 && options.after !== undefined ? 'Nothing more.\n' : renderJobs(page, invocation.terminal),
+      );
+    });
 
   jobs
     .command('show')

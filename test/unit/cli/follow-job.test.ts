@@ -15,11 +15,14 @@ let streams: ((response: ServerResponse) => void)[] = [];
 /** What each request for the job gets, in turn; the last one stays. */
 let statuses: string[] = [];
 let requests: string[] = [];
+/** The Last-Event-ID of each request for the events. */
+let resumed: (string | undefined)[] = [];
 
 before(async () => {
   server = createServer((request, response) => {
     requests.push(request.url ?? '');
     if (request.url?.endsWith('/events') === true) {
+      resumed.push(request.headers['last-event-id']?.toString());
       const next = streams.shift();
       if (next === undefined) response.destroy();
       else next(response);
@@ -42,6 +45,7 @@ beforeEach(() => {
   streams = [];
   statuses = ['running'];
   requests = [];
+  resumed = [];
 });
 
 function stream(text: string, end: 'end' | 'destroy'): (response: ServerResponse) => void {
@@ -73,6 +77,17 @@ describe('following a job', () => {
     statuses = ['running', 'cancelled'];
     assert.deepEqual(await follow(), { status: 'cancelled', seen: [1, 1, 3] });
     assert.equal(requests.filter((url) => url.endsWith('/events')).length, 3);
+  });
+
+  it('says where it was, so that no improvement is lost', async () => {
+    streams = [
+      stream(`id: 8\n${progress(8)}: still here\n\n`, 'destroy'),
+      stream('', 'destroy'),
+      stream(`id: 16.5\n${progress(16.5)}`, 'end'),
+    ];
+    statuses = ['succeeded'];
+    assert.deepEqual(await follow(), { status: 'succeeded', seen: [8, 16.5] });
+    assert.deepEqual(resumed, [undefined, '8', '8']);
   });
 
   it('waits out a hub that restarts', async () => {

@@ -22,14 +22,27 @@ describe('usage', () => {
   it('lists every command in the help, with examples', async () => {
     const { status, out, err } = await braid('--help');
     assert.deepEqual([status, err], [0, '']);
-    for (const command of ['serve', 'models', 'publish', 'search', 'compose', 'jobs', 'list', 'show', 'complete']) {
+    for (const command of ['serve', 'models', 'publish', 'search', 'compose', 'recompose', 'jobs', 'list', 'show', 'complete']) {
       assert.match(out, new RegExp(`^  ${command} `, 'm'));
     }
     assert.match(out, /Examples:\n {2}braid serve/);
   });
 
   it('has help for every command, each with --url and --json', async () => {
-    for (const command of ['serve', 'models', 'models add', 'publish', 'search', 'compose', 'jobs watch', 'list', 'show', 'complete']) {
+    for (const command of [
+      'serve',
+      'models',
+      'models add',
+      'publish',
+      'search',
+      'compose',
+      'recompose',
+      'jobs list',
+      'jobs watch',
+      'list',
+      'show',
+      'complete',
+    ]) {
       const { status, out } = await braid(...command.split(' '), '--help');
       assert.equal(status, 0, command);
       assert.match(out, /--url <url>/, command);
