@@ -54,7 +54,7 @@ module.exports = {
       name: 'adapters-come-before-compositions',
       comment: 'Publishing and finding adapters must work, and be changed, without those who use them: compose and serve stand on them.',
       severity: 'error',
-      from: { path: rooms('publish', 'search', 'registry', 'base-models', 'peft', 'safetensors', 'tokenizer', 'runtime') },
+      from: { path: rooms('publish', 'search', 'registry', 'base-models', 'signatures', 'peft', 'safetensors', 'tokenizer', 'runtime') },
       to: { path: rooms('compose', 'serve') },
     },
     {

@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { MulterModule } from '@nestjs/platform-express';
 import { CONFIGURATION, type Configuration } from '#src/config/configuration.js';
 import { RegistryModule } from '#src/registry/registry.module.js';
+import { SignaturesModule } from '#src/signatures/signatures.module.js';
 import { TokenizerModule } from '#src/tokenizer/tokenizer.module.js';
 import { AdapterStoreModule } from './adapter-store.module.js';
 import { AdaptersController } from './adapters.controller.js';
@@ -13,6 +14,7 @@ import { acceptUpload, UPLOAD_LIMITS, UploadStorage } from './upload-storage.js'
 @Module({
   imports: [
     RegistryModule,
+    SignaturesModule,
     TokenizerModule,
     AdapterStoreModule,
     MulterModule.registerAsync({

@@ -1,11 +1,12 @@
 // Publishing: an upload becomes a checked, stored, immutable adapter version. Parse and check, store the bytes, verify on the model, write the row.
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { type Digest, type RepoName, type Version } from '#src/ids/ids.js';
 import { type AdapterVersion, type VersionFile } from '#src/registry/adapter-version.entity.js';
 import { type BaseModel } from '#src/registry/base-model.entity.js';
-import { RegistryService } from '#src/registry/registry.service.js';
+import { type Added, RegistryService } from '#src/registry/registry.service.js';
 import { ENGINES, type Engines } from '#src/runtime/engine.js';
 import { BASE_MODEL_SOURCE, type BaseModelSource } from '#src/runtime/sources.js';
+import { SignaturesService } from '#src/signatures/signatures.service.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import { AdapterStore } from './adapter-store.js';
 import { prepareAdapter, type PreparedAdapter } from './prepare-adapter.js';
@@ -36,11 +37,13 @@ type Files = ReadonlyMap<UploadFileName, UploadedFile>;
 export class PublishService {
   /** Publishes take turns from storing on, so that one that fails never takes away what another has come to rely on. */
   private turn: Promise<unknown> = Promise.resolve();
+  private readonly logger = new Logger('publish');
 
   constructor(
     private readonly registry: RegistryService,
     private readonly adapters: AdapterStore,
     private readonly tokenizers: TokenizerService,
+    private readonly signatures: SignaturesService,
     @Inject(ENGINES) private readonly engines: Engines,
     @Inject(BASE_MODEL_SOURCE) private readonly baseModels: BaseModelSource,
   ) {}
@@ -65,22 +68,24 @@ export class PublishService {
     if (existing !== undefined) return { version: existing, created: false, warnings: [...warnings, ...describeLoss(existing, prepared)] };
 
     const made: string[] = [];
+    let added: Added<AdapterVersion>;
     try {
       await this.adapters.storeAdapter(facts, getFile(files, 'adapter_model.safetensors'), made);
       const check = await this.verify(baseModel, prepared);
       await this.adapters.storeFiles([...files.values()], made);
-      const added = await this.registry.addAdapterVersion({
+      added = await this.registry.addAdapterVersion({
         name: input.name,
         baseModel,
         version: input.version,
         ...describeVersion(files, prepared),
         verification: { ...check, delta: { ...facts.delta } },
       });
-      return { ...added, warnings };
     } catch (error) {
       await this.adapters.discard(made);
       throw error;
     }
+    if (added.created) await this.sign(baseModel, added.version, prepared);
+    return { ...added, warnings };
   }
 
   /** The version that a repeated publish means. */
@@ -92,6 +97,15 @@ export class PublishService {
         row.repository.baseModel.name === base &&
         (version === undefined ? row.isLatest : row.version === version),
     );
+  }
+
+  /** Lets the adapter be found by likeness. It is published whatever comes of it: who looks for a version without a signature gives it one. */
+  private async sign(baseModel: BaseModel, version: AdapterVersion, { examples }: PreparedAdapter): Promise<void> {
+    try {
+      await this.signatures.sign(baseModel, version, examples);
+    } catch (error) {
+      this.logger.warn(`${version.repository.fullName}@${version.version} has no signature yet`, { err: error });
+    }
   }
 
   private async verify(baseModel: BaseModel, { facts, examples }: PreparedAdapter): Promise<Awaited<ReturnType<typeof verifyAdapter>>> {
