@@ -32,7 +32,7 @@ export function registerCompose(program: Command, context: CliContext): void {
     .option('--top <n>', 'with --query: candidates at most, best match first (default: 20)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--budget <n>', 'weight vectors to try (default: 200)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--seed <n>', 'the same seed finds the same weights (default: 1)', wholeNumber(0, Number.MAX_SAFE_INTEGER))
-    .addOption(new Option('--optimizer <name>', 'how to search (default: cma-es)').choices(['cma-es', 'random']))
+    .addOption(new Option('--optimizer <name>', 'how to search (default: cma-es)').choices(['cma-es', 'cobyla', 'random']))
     .addOption(new Option('--priority <name>', 'whose turn comes first (default: normal)').choices(['low', 'normal', 'high']))
     .option('--version <version>', 'semantic version (default: the next minor, or 1.0.0)', version)
     .option('--detach', 'start the job and return; braid jobs watch ID follows it')

@@ -1,9 +1,10 @@
 // The searchers by name, and the way back from a snapshot.
 import { CmaEs, type CmaEsSnapshot } from './cma-es.js';
+import { Cobyla, type CobylaSnapshot } from './cobyla.js';
 import { type Bounds, type Optimizer } from './optimizer.js';
 import { RandomSearch, type RandomSearchSnapshot } from './random-search.js';
 
-export const OPTIMIZER_NAMES = ['cma-es', 'random'] as const;
+export const OPTIMIZER_NAMES = ['cma-es', 'cobyla', 'random'] as const;
 export type OptimizerName = (typeof OPTIMIZER_NAMES)[number];
 
 export interface SearchStart {
@@ -11,7 +12,9 @@ export interface SearchStart {
   /** Expected distance of the optimum per coordinate; searchers without a step size ignore it. */
   readonly sigma: number;
   readonly bounds: Bounds;
+  /** Searchers without chance ignore it. */
   readonly seed: number;
+  /** Searchers that ask one point at a time ignore it. */
   readonly populationSize?: number;
 }
 
@@ -20,16 +23,20 @@ export function createOptimizer(name: OptimizerName, options: SearchStart): Opti
   switch (name) {
     case 'cma-es':
       return CmaEs.create(options);
+    case 'cobyla':
+      return Cobyla.create(options);
     case 'random':
       return RandomSearch.create(options);
   }
 }
 
 /** Continues where `snapshot()` was taken. */
-export function restoreOptimizer(snapshot: CmaEsSnapshot | RandomSearchSnapshot): Optimizer {
+export function restoreOptimizer(snapshot: CmaEsSnapshot | CobylaSnapshot | RandomSearchSnapshot): Optimizer {
   switch (snapshot.kind) {
     case 'cma-es':
       return CmaEs.restore(snapshot);
+    case 'cobyla':
+      return Cobyla.restore(snapshot);
     case 'random':
       return RandomSearch.restore(snapshot);
   }
