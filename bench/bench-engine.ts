@@ -23,7 +23,7 @@ const STEPS = 64;
 
 export interface BenchEngine {
   /** Milliseconds of one scoring call of `population` weight vectors, each over 5 rows × 64 tokens, the last 16 scored. */
-  evaluate(population: number, seed: number): Promise<number>;
+  evaluate(population: number, seed: number, precision?: 'float32' | 'int8'): Promise<number>;
   /** Tokens per second of 8 rows, each under an adapter of its own. */
   decodeMixed(): Promise<number>;
   /** Tokens per second of 8 rows of the base alone. */
@@ -45,13 +45,13 @@ export async function openBenchEngine(bed: Bed): Promise<BenchEngine> {
     return (DECODE_ROWS * (STEPS - 1) * 1000) / (wholeMs - prefillMs);
   };
   return {
-    evaluate: (population, seed) => {
+    evaluate: (population, seed, precision = 'float32') => {
       const rows: ScoreRow[] = [];
       for (let candidate = 0; candidate < population; candidate++) {
         const mixture = digests.map((digest, i) => ({ digest, weight: (((seed + 3 + candidate) * 7 + i * 13) % 20) / 100 - 0.1 }));
         for (let row = 0; row < ROWS; row++) rows.push({ ids: tokenIds(row, LENGTH), from: LENGTH - ANSWER, mixture });
       }
-      return timed(() => engine.score(rows));
+      return timed(() => engine.score(rows, { precision }));
     },
     decodeMixed: () => decode(digests.slice(0, DECODE_ROWS).map((digest) => [{ digest, weight: 1 }])),
     decodeBase: () => decode(Array.from({ length: DECODE_ROWS }, () => [])),

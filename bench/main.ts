@@ -47,6 +47,8 @@ const factored = await openBenchEngine(bed);
 const samples = {
   evaluationMs: [] as number[],
   populationEvaluationMs: [] as number[],
+  int8EvaluationMs: [] as number[],
+  int8PopulationEvaluationMs: [] as number[],
   peerEvaluationMs: [] as number[],
   decodeTokensPerSecond: [] as number[],
   baseDecodeTokensPerSecond: [] as number[],
@@ -72,12 +74,16 @@ async function measureRound(
   const evaluationMs = await factoredEngine.evaluate(1, round);
   const peerEvaluationMs = await peer?.evaluationMs();
   const populationEvaluationMs = (await factoredEngine.evaluate(POPULATION, round)) / POPULATION;
+  const int8EvaluationMs = await factoredEngine.evaluate(1, round, 'int8');
+  const int8PopulationEvaluationMs = (await factoredEngine.evaluate(POPULATION, round, 'int8')) / POPULATION;
   const decodeTokensPerSecond = await factoredEngine.decodeMixed();
   const baseDecodeTokensPerSecond = await baseEngine.decodeBase();
   const peerDecodeTokensPerSecond = await peer?.decodeTokensPerSecond();
   return {
     evaluationMs,
     populationEvaluationMs,
+    int8EvaluationMs,
+    int8PopulationEvaluationMs,
     decodeTokensPerSecond,
     baseDecodeTokensPerSecond,
     ...(peerEvaluationMs === undefined ? {} : { peerEvaluationMs }),
@@ -134,6 +140,18 @@ function print(): void {
       spread(samples.populationEvaluationMs, 'ms'),
       spread(samples.peerEvaluationMs, 'ms'),
       `${ratio(samples.peerEvaluationMs, samples.populationEvaluationMs)} faster`,
+    ],
+    [
+      'one evaluation in int8',
+      spread(samples.int8EvaluationMs, 'ms'),
+      spread(samples.peerEvaluationMs, 'ms'),
+      `${ratio(samples.peerEvaluationMs, samples.int8EvaluationMs)} faster`,
+    ],
+    [
+      `the same in a population of ${POPULATION}`,
+      spread(samples.int8PopulationEvaluationMs, 'ms'),
+      spread(samples.peerEvaluationMs, 'ms'),
+      `${ratio(samples.peerEvaluationMs, samples.int8PopulationEvaluationMs)} faster`,
     ],
     [
       'decode, 8 rows, 8 different compositions',

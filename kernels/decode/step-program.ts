@@ -12,6 +12,9 @@ import { chooseTokens } from './sampling.js';
 /** `base`: no adapters. `factored`: each row its own composition. `merged`: one composition, added into the weights once per run. */
 export type StepMode = 'base' | 'factored' | 'merged';
 
+/** Of the base model's weights and of what is multiplied by them. */
+export type Precision = 'float32' | 'int8';
+
 /** ONNX Runtime execution providers that programs are built for. */
 export type Provider = 'cpu' | 'webgpu' | 'cuda';
 
@@ -28,6 +31,7 @@ export interface StepProgram {
   readonly inputs: readonly ProgramPort[];
   readonly outputs: readonly ProgramPort[];
   readonly mode: StepMode;
+  readonly precision: Precision;
   readonly provider: Provider;
   /** Linear classes that adapters can reach; empty in mode `base`. */
   readonly classes: readonly LinearClass[];

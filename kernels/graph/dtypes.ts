@@ -2,6 +2,8 @@
 
 export const ELEMENT_TYPES = {
   float32: { code: 1, sizeBytes: 4 },
+  uint8: { code: 2, sizeBytes: 1 },
+  int8: { code: 3, sizeBytes: 1 },
   int32: { code: 6, sizeBytes: 4 },
   int64: { code: 7, sizeBytes: 8 },
   bool: { code: 9, sizeBytes: 1 },

@@ -1,7 +1,7 @@
 // The graph builder: every typed op, plus the two control-flow ops whose bodies are graphs themselves.
 import { GraphError } from './errors.js';
 import type { GraphModel, TensorType } from './model.js';
-import { NeuralOps } from './neural-ops.js';
+import { QuantizedOps } from './quantized-ops.js';
 import type { ModelState } from './scope.js';
 import { isSameShape, type Dim, type Shape } from './shapes.js';
 import { describeValue, type Value } from './values.js';
@@ -38,7 +38,7 @@ export interface LoopDraft {
   readonly body: (graph: Graph, iteration: Value<'int64'>, carried: readonly Value[]) => LoopBodyResult;
 }
 
-export class Graph extends NeuralOps {
+export class Graph extends QuantizedOps {
   /** An outermost graph. `expandableDims` are symbols that are 1 or equal to the dimension they broadcast with. */
   static create(name: string, options: { expandableDims?: readonly string[] } = {}): Graph {
     const state: ModelState = { names: new Set(), initializers: new Map(), expandableDims: new Set<Dim>(options.expandableDims ?? []) };

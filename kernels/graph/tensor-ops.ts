@@ -22,6 +22,26 @@ export class TensorOps extends ElementwiseOps {
     });
   }
 
+  /** All dimensions of a value. */
+  shapeOf(value: Value, name: string): Value<'int64'> {
+    return this.emit({ op: 'Shape', inputs: [value], name, dtype: 'int64', shape: [value.shape.length] });
+  }
+
+  /** All axes but the last one as one: [.., d] → [n, d]. */
+  flattenRows<D extends DType>(value: Value<D>, name: string): Value<D> {
+    const shape = [multiplyDims(...value.shape.slice(0, -1)), getDim(value.shape, -1)];
+    const axis = value.shape.length - 1;
+    return this.emit({ op: 'Flatten', inputs: [value], attributes: { axis: int(axis) }, name, dtype: value.dtype, shape });
+  }
+
+  /** The same elements under `shape`, whose lengths at run time are in `dims` [rank]. @throws GraphError when the counts of elements differ */
+  reshapeTo<D extends DType>(value: Value<D>, dims: Value<'int64'>, shape: Shape, name: string): Value<D> {
+    assertShape(dims, [shape.length], name);
+    if (multiplyDims(...value.shape) !== multiplyDims(...shape))
+      throw new GraphError(`${name}: ${describeValue(value)} does not reshape to ${formatShape(shape)}`);
+    return this.emit({ op: 'Reshape', inputs: [value, dims], name, dtype: value.dtype, shape });
+  }
+
   /**
    * The same elements under another shape. Symbols must stay in place except one, which ONNX infers.
    * @throws GraphError when the counts of elements differ or more than one symbol moves.
@@ -163,6 +183,10 @@ export class TensorOps extends ElementwiseOps {
 
   reduceMax<D extends NumericType>(value: Value<D>, axis: number | 'all', name: string, options: { keepDim?: boolean } = {}): Value<D> {
     return this.reduceOp('ReduceMax', value, axis, name, options.keepDim ?? false);
+  }
+
+  reduceMin<D extends NumericType>(value: Value<D>, axis: number | 'all', name: string, options: { keepDim?: boolean } = {}): Value<D> {
+    return this.reduceOp('ReduceMin', value, axis, name, options.keepDim ?? false);
   }
 
   reduceSum<D extends NumericType>(value: Value<D>, axis: number | 'all', name: string, options: { keepDim?: boolean } = {}): Value<D> {

@@ -21,7 +21,7 @@ function rankDim(target: LinearClass): string {
 
 /**
  * Declares `loraScale.{c}` [rows, R], the same for every layer: the weight wᵢ of each direction, the adapter's own sᵢ being in B. R may be 0,
- * at no cost, except on WebGPU, which does not survive empty tensors: there an unused class needs directions at scale 0.
+ * at no cost, except on WebGPU, which does not survive empty tensors, and in int8: there an unused class needs directions at scale 0.
  */
 export function declareScale(graph: Graph, target: LinearClass, rows: 'b' | 1): FloatValue {
   return graph.input(`loraScale.${target}`, 'float32', [rows, rankDim(target)]);

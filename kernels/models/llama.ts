@@ -3,21 +3,24 @@ import {
   addStepLoop,
   encodeStepProgram,
   type CausalModel,
+  type Precision,
   type Provider,
   type StepMode,
   type StepProgram,
 } from '../decode/step-program.js';
 import { Graph } from '../graph/graph.js';
 import type { FloatValue, Value } from '../graph/values.js';
-import { declareFactors, declareScale, groupDim } from '../lora/adapter-inputs.js';
-import { addEmbeddingDelta, addLowRankDeltaAt, createLowRankRows, mergeDelta } from '../lora/low-rank-delta.js';
+import { declareFactors, declareScale, groupDim, type AdapterFactorInputs } from '../lora/adapter-inputs.js';
+import { addEmbeddingDelta, addLowRankDeltaAt, createLowRankRows, mergeDelta, type LowRankRows } from '../lora/low-rank-delta.js';
+import { createQuantizedRows } from '../lora/quantized-delta.js';
 import { LAYER_CLASSES, LINEAR_CLASSES, type LinearClass, type LinearModule } from '../lora/modules.js';
 import type { LayerCache } from '../nn/attention-state.js';
 import { createAttention, projectHeads, type Attend, type AttentionWeights } from '../nn/attention.js';
 import { gatedFeedForward, type GatedFeedForwardWeights } from '../nn/gated-feed-forward.js';
-import { applyLinear, type Linear } from '../nn/linear.js';
+import { applyLinear, createLinearInput, multiplyByWeight, type Linear } from '../nn/linear.js';
 import { chooseKernels, type ProviderKernels } from '../nn/provider-kernels.js';
-import { createRightFactor, multiplyByTransposed } from '../nn/right-factor.js';
+import { createQuantizedFactor } from '../nn/quantized-linear.js';
+import { createRightFactor } from '../nn/right-factor.js';
 import { createRopeCaches } from '../nn/rope.js';
 import type { LlamaConfig } from './llama-config.js';
 import { loadStoredTensor, loadTensor, toFloat32, type StoredTensor, type TensorIndex } from './tensor-index.js';
@@ -62,6 +65,8 @@ export interface StepProgramOptions {
   /** Linear classes that adapters may reach; ignored in mode `base`. */
   readonly classes: readonly LinearClass[];
   readonly provider: Provider;
+  /** Of the products in the layers and the output layer. `int8` is for the CPU, and not for mode `merged`. @default 'float32' */
+  readonly precision?: Precision;
   /** Most tokens of a row; sizes the rotary tables. @default config.maxPositionEmbeddings */
   readonly contextLength?: number;
 }
@@ -71,11 +76,14 @@ export interface StepProgramOptions {
  * @throws ModelTensorError if a tensor is missing or has another shape than the configuration says
  */
 export function buildStepProgram(options: StepProgramOptions): StepProgram {
-  const { config, tensors, mode, provider, contextLength = config.maxPositionEmbeddings } = options;
+  const { config, tensors, mode, provider, precision = 'float32', contextLength = config.maxPositionEmbeddings } = options;
+  if (precision === 'int8' && (mode === 'merged' || provider !== 'cpu')) throw new Error(`int8 does not go with ${mode} on ${provider}`);
   const classes = mode === 'base' ? [] : LINEAR_CLASSES.filter((target) => options.classes.includes(target));
-  const graph = Graph.create(`${config.architecture}.${mode}`, { expandableDims: classes.map(groupDim) });
+  const name = [config.architecture, mode, ...(precision === 'float32' ? [] : [precision])].join('.');
+  const graph = Graph.create(name, { expandableDims: classes.map(groupDim) });
   const model = createModel(graph, config, tensors, {
     mode,
+    precision,
     classes,
     contextLength,
     kernels: chooseKernels(provider, config.headDim),
@@ -83,11 +91,12 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
   const { outputs } = addStepLoop(graph, model);
   const { layers, kvHeads, headDim, hiddenSize, vocabularySize } = config;
   const shape = { layers, kvHeads, headDim, hiddenSize, vocabularySize, contextLength };
-  return encodeStepProgram(graph, outputs, { mode, provider, classes, ...shape });
+  return encodeStepProgram(graph, outputs, { mode, precision, provider, classes, ...shape });
 }
 
 interface ProgramPlan {
   readonly mode: StepMode;
+  readonly precision: Precision;
   readonly classes: readonly LinearClass[];
   readonly contextLength: number;
   readonly kernels: ProviderKernels;
@@ -146,7 +155,7 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
     ? toFloat32(graph, embedding, `${EMBEDDING_PATH}.weight`)
     : load(`${HEAD_PATH}.weight`, [vocabularySize, hiddenSize]);
   // Tied or not, each has adapters of its own, as in PEFT: what is merged into one never reaches the other.
-  const head = adapters.linear(headWeight, find(HEAD_PATH));
+  const head = adapters.output(headWeight, find(HEAD_PATH));
   const embed = adapters.embedding(embedding, find(EMBEDDING_PATH));
   const rope = createRopeCaches(graph, { theta: config.ropeTheta, headDim, positions: plan.contextLength }, 'rope');
 
@@ -175,7 +184,7 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
       return { hidden: body.rootMeanSquareNorm(x, finalNorm, normEpsilon, 'finalNorm'), present };
     },
     computeLogits: (body, hidden, positions) => {
-      const logits = multiplyByTransposed(body, hidden, head.weight, 'logits');
+      const logits = multiplyByWeight(body, createLinearInput(body, hidden, [head], 'logitsInput'), head.weight, 'logits');
       return head.rows ? addLowRankDeltaAt(body, positions, hidden, logits, head.rows, 'logits.lora') : logits;
     },
   };
@@ -203,7 +212,8 @@ function runBlock(
 
   const normed = graph.rootMeanSquareNorm(x, block.inputNorm, normEpsilon, `${name}.inputNorm`);
   const { context, present } = step.attend(projectHeads(graph, normed, block.attention, headDim, name), step.cache, `${name}.attention`);
-  const attended = applyLinear(graph, keep(context, true, 'wantedContext'), block.output, `${name}.o_proj`);
+  const wanted = createLinearInput(graph, keep(context, true, 'wantedContext'), [block.output], `${name}.outputInput`);
+  const attended = applyLinear(graph, wanted, block.output, `${name}.o_proj`);
   const middle = graph.add(keep(x, true, 'wantedInput'), attended, `${name}.attentionResidual`);
   const middleNormed = graph.rootMeanSquareNorm(middle, block.postAttentionNorm, normEpsilon, `${name}.postAttentionNorm`);
   const hidden = graph.add(middle, gatedFeedForward(graph, middleNormed, block.feedForward, name), `${name}.residual`);
@@ -213,12 +223,14 @@ function runBlock(
 interface AdapterLayer {
   /** A module's weight as it is adapted: not at all, by rows beside it, or merged into it. */
   linear(weight: FloatValue, module: LinearModule): Linear;
+  /** The same for the output layer, whose adapters stay in float32. */
+  output(weight: FloatValue, module: LinearModule): Linear & { readonly rows?: LowRankRows };
   /** The lookup of ids [b, t] in a weight that lies as [dIn, dOut], adapted in the same ways: [b, t, dOut]. */
   embedding(weight: StoredTensor, module: LinearModule): (body: Graph, ids: Value<'int64'>) => FloatValue;
 }
 
 /** Declares the classes' scales once, and the factors of each module that they reach. */
-function createAdapterLayer(graph: Graph, { mode, classes, kernels: { product } }: ProgramPlan): AdapterLayer {
+function createAdapterLayer(graph: Graph, { mode, precision, classes, kernels: { product } }: ProgramPlan): AdapterLayer {
   const rows = mode === 'merged' ? 1 : 'b';
   const scales = new Map<LinearClass, { scale: FloatValue; column: FloatValue }>();
   for (const target of classes) {
@@ -226,15 +238,27 @@ function createAdapterLayer(graph: Graph, { mode, classes, kernels: { product } 
     scales.set(target, { scale, column: mode === 'factored' ? graph.unsqueeze(scale, 1, `${scale.name}.column`) : scale });
   }
   const nameOf = (module: LinearModule): string => `lora.${module.layer}.${module.class}`;
+  const createFactor = (weight: FloatValue, module: LinearModule): Linear['weight'] =>
+    precision === 'int8' ? createQuantizedFactor(graph, weight, module.path) : createRightFactor(graph, weight, product);
+  const adapt = <Rows>(
+    weight: FloatValue,
+    module: LinearModule,
+    createRows: (factors: AdapterFactorInputs, scale: FloatValue) => Rows,
+  ): { weight: Linear['weight']; rows?: Rows } => {
+    const found = scales.get(module.class);
+    if (!found) return { weight: createFactor(weight, module) };
+    const factors = declareFactors(graph, module, rows);
+    if (mode === 'merged') return { weight: createFactor(mergeDelta(graph, weight, factors, found.scale, nameOf(module)), module) };
+    return { weight: createFactor(weight, module), rows: createRows(factors, found.column) };
+  };
+  const createFloatRows = (factors: AdapterFactorInputs, scale: FloatValue): LowRankRows =>
+    createLowRankRows(graph, factors, scale, product);
   return {
-    linear: (weight, module) => {
-      const found = scales.get(module.class);
-      if (!found) return { weight: createRightFactor(graph, weight, product) };
-      const factors = declareFactors(graph, module, rows);
-      if (mode === 'merged')
-        return { weight: createRightFactor(graph, mergeDelta(graph, weight, factors, found.scale, nameOf(module)), product) };
-      return { weight: createRightFactor(graph, weight, product), rows: createLowRankRows(graph, factors, found.column, product) };
-    },
+    linear: (weight, module) =>
+      precision === 'int8'
+        ? adapt(weight, module, (factors, scale) => createQuantizedRows(graph, factors, scale, nameOf(module)))
+        : adapt(weight, module, createFloatRows),
+    output: (weight, module) => adapt(weight, module, createFloatRows),
     embedding: (weight, module) => {
       const lookUp = (body: Graph, ids: Value<'int64'>): FloatValue =>
         toFloat32(body, body.gather(weight, ids, 0, 'embeddedRows'), 'embedded');
@@ -247,7 +271,7 @@ function createAdapterLayer(graph: Graph, { mode, classes, kernels: { product } 
         const merged = mergeDelta(graph, toFloat32(graph, weight, `${name}.weight`), turned, found.scale, name);
         return (body, ids) => body.gather(merged, ids, 0, 'embedded');
       }
-      const lowRank = createLowRankRows(graph, factors, found.column, product);
+      const lowRank = createFloatRows(factors, found.column);
       return (body, ids) => addEmbeddingDelta(body, ids, lookUp(body, ids), lowRank, 'embedded.lora');
     },
   };

@@ -3,7 +3,7 @@ import type { Graph } from '../graph/graph.js';
 import { getDim } from '../graph/shapes.js';
 import type { FloatValue } from '../graph/values.js';
 import type { Attended, AttentionShape, LayerCache, ProjectedHeads, StepRows } from './attention-state.js';
-import { applyLinear, type Linear } from './linear.js';
+import { applyLinear, createLinearInput, type Linear } from './linear.js';
 import { createPlainRowState, plainAttention } from './plain-attention.js';
 import type { ProviderKernels } from './provider-kernels.js';
 import type { RopeCaches } from './rope.js';
@@ -46,10 +46,11 @@ export function projectHeads(graph: Graph, x: FloatValue, weights: AttentionWeig
   const { norms } = weights;
   const normalize = (projected: FloatValue, scale: FloatValue | undefined, which: string): FloatValue =>
     scale && norms ? normalizeHeads(graph, projected, scale, norms.epsilon, headDim, `${name}.${which}`) : projected;
+  const input = createLinearInput(graph, x, [weights.query, weights.key, weights.value], `${name}.attentionInput`);
   return {
-    query: normalize(applyLinear(graph, x, weights.query, `${name}.q_proj`), norms?.query, 'q_norm'),
-    key: normalize(applyLinear(graph, x, weights.key, `${name}.k_proj`), norms?.key, 'k_norm'),
-    value: applyLinear(graph, x, weights.value, `${name}.v_proj`),
+    query: normalize(applyLinear(graph, input, weights.query, `${name}.q_proj`), norms?.query, 'q_norm'),
+    key: normalize(applyLinear(graph, input, weights.key, `${name}.k_proj`), norms?.key, 'k_norm'),
+    value: applyLinear(graph, input, weights.value, `${name}.v_proj`),
   };
 }
 

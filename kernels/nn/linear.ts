@@ -2,19 +2,45 @@
 import type { Graph } from '../graph/graph.js';
 import type { FloatValue } from '../graph/values.js';
 import { addLowRankDelta, type LowRankRows } from '../lora/low-rank-delta.js';
+import { addQuantizedDelta, type QuantizedLowRankRows } from '../lora/quantized-delta.js';
+import { multiplyQuantized, quantizeActivations, type QuantizedFactor, type QuantizedRows } from './quantized-linear.js';
 import { multiplyByTransposed, type RightFactor } from './right-factor.js';
 
 export interface Linear {
   /** W [dOut, dIn]; already merged when a composition was merged into it. */
-  readonly weight: RightFactor;
+  readonly weight: RightFactor | QuantizedFactor;
   /** [dOut] */
   readonly bias?: FloatValue;
-  readonly rows?: LowRankRows;
+  /** Quantized exactly where the weight is. */
+  readonly rows?: LowRankRows | QuantizedLowRankRows;
+}
+
+/** What linears that read the same activations share. */
+export interface LinearInput {
+  readonly values: FloatValue;
+  /** Present when a linear needs it. */
+  readonly quantized?: QuantizedRows;
+}
+
+/** Prepares x [b, t, dIn] for linears that all read it: quantized once, where one of them is. */
+export function createLinearInput(graph: Graph, values: FloatValue, linears: readonly Pick<Linear, 'weight'>[], name: string): LinearInput {
+  const isNeeded = linears.some(({ weight }) => 'quantized' in weight);
+  return isNeeded ? { values, quantized: quantizeActivations(graph, values, name) } : { values };
+}
+
+/** x·Wᵀ: x [.., dIn] → [.., dOut]. */
+export function multiplyByWeight(graph: Graph, x: LinearInput, weight: Linear['weight'], name: string): FloatValue {
+  if (!('quantized' in weight)) return multiplyByTransposed(graph, x.values, weight, name);
+  if (!x.quantized) throw new Error(`${name}: its input was not quantized`);
+  return multiplyQuantized(graph, x.quantized, weight, name);
 }
 
 /** x·Wᵀ (+ bias) (+ ((x·Aᵀ) ∘ scale)·B): x [b, t, dIn] → [b, t, dOut]. */
-export function applyLinear(graph: Graph, x: FloatValue, linear: Linear, name: string): FloatValue {
-  let y = multiplyByTransposed(graph, x, linear.weight, name);
+export function applyLinear(graph: Graph, x: LinearInput, linear: Linear, name: string): FloatValue {
+  let y = multiplyByWeight(graph, x, linear.weight, name);
   if (linear.bias) y = graph.add(y, linear.bias, `${name}.biased`);
-  return linear.rows ? addLowRankDelta(graph, x, y, linear.rows, `${name}.lora`) : y;
+  if (!linear.rows) return y;
+  if (!('quantizedA' in linear.rows)) return addLowRankDelta(graph, x.values, y, linear.rows, `${name}.lora`);
+  if (!x.quantized) throw new Error(`${name}: its input was not quantized`);
+  return addQuantizedDelta(graph, x.quantized, y, linear.rows, `${name}.lora`);
 }

@@ -2,6 +2,7 @@
 import type { Digest } from '#src/ids/ids.js';
 import type { EmbedRow, GenerateRequest, Mixture, Sampling, ScoreOptions, ScoreRow } from './engine.js';
 import { fail } from './runtime.errors.js';
+import type { Provider } from './worker/protocol.js';
 
 /** What the model can take. */
 export interface ModelLimits {
@@ -51,8 +52,10 @@ export function checkEmbedRow(row: EmbedRow, limits: ModelLimits): EmbedRow {
 }
 
 /** @throws BraidError OUT_OF_BOUNDS, MIXTURES_DIFFER */
-export function checkScoreOptions(rows: readonly ScoreRow[], options: ScoreOptions): void {
+export function checkScoreOptions(rows: readonly ScoreRow[], options: ScoreOptions, provider: Provider): void {
   checkWhole('topLogprobs', options.topLogprobs ?? 0, 0, MAX_TOP_LOGPROBS);
+  if (options.precision === 'int8' && (provider !== 'cpu' || options.application === 'merged'))
+    throw outOfBounds('precision', 'int8', `float32 on the provider ${provider} with ${options.application ?? 'factored'} application`);
   if (options.application !== 'merged') return;
   const keys = new Set(rows.map((row) => JSON.stringify(row.mixture)));
   if (keys.size > 1) throw fail('MIXTURES_DIFFER');

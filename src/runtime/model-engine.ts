@@ -40,15 +40,15 @@ export interface EngineOptions extends BaseModelFiles {
   /** Requests that may wait. */
   readonly maxQueue: number;
   readonly adapterMemoryBytes: number;
-  /** Time after which the merged session, a second copy of the weights, is released. @default 30000 */
-  readonly mergedIdleMs?: number;
+  /** Time without use after which the merged or the int8 session, a second copy of the weights, is released. @default 30000 */
+  readonly idleSessionMs?: number;
   /** Run sizes other than the provider's, for tests and measurements. */
   readonly limits?: Partial<EngineLimits>;
 }
 
 // Ranks below fill a page with zeros, ranks above take several; 8 divides the ranks in common use.
 const PAGE_RANK = 8;
-const MERGED_IDLE_MS = 30_000;
+const IDLE_SESSION_MS = 30_000;
 
 /**
  * Opens the engine of a base model: starts its worker thread and the execution provider. Weights are read at the first request.
@@ -102,7 +102,7 @@ export class ModelEngine implements Engine {
         provider,
         threads,
         pageRank: PAGE_RANK,
-        mergedIdleMs: options.mergedIdleMs ?? MERGED_IDLE_MS,
+        idleSessionMs: options.idleSessionMs ?? IDLE_SESSION_MS,
       },
       (error) => this.recover(error),
     );
@@ -134,7 +134,7 @@ export class ModelEngine implements Engine {
    */
   async score(rows: readonly ScoreRow[], options: ScoreOptions = {}): Promise<ScoreResult[]> {
     const checked = rows.map((row) => checkScoreRow(row, this));
-    checkScoreOptions(checked, options);
+    checkScoreOptions(checked, options, this.options.provider);
     const spans = checked.map(({ ids, from, mixture }) => ({
       length: ids.length,
       from,
@@ -319,6 +319,7 @@ export class ModelEngine implements Engine {
     const application = options.application ?? 'factored';
     return createScoreCall(batch, (row) => rows[row]?.ids ?? [], key, {
       application,
+      precision: options.precision ?? 'float32',
       topLogprobs: options.topLogprobs ?? 0,
       lora: this.planLora(batch, placed, application),
     });

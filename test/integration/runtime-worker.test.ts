@@ -30,7 +30,7 @@ before(() => {
     provider: 'cpu',
     threads: 1,
     pageRank: 8,
-    mergedIdleMs: 0,
+    idleSessionMs: 0,
   };
 });
 after(() => rmSync(directory, { recursive: true }));
@@ -42,15 +42,20 @@ function createLink(t: TestContext, losses: Error[]): WorkerLink {
   return link;
 }
 
-function createCall(application: RunCall['application'], lora: readonly ClassSlots[] = []): RunCall {
+function createCall(
+  application: RunCall['application'],
+  lora: readonly ClassSlots[] = [],
+  precision: 'float32' | 'int8' = 'float32',
+): RunCall {
   return createScoreCall([{ row: 0, start: 0, end: 3, from: 1, isLast: true }], () => [1, 2, 3, 4], 1, {
     application,
+    precision,
     topLogprobs: 0,
     lora,
   });
 }
 
-test('one session at a time serves the runs, grows with the adapters, and the merged one goes when it is idle', async () => {
+test('one session at a time serves the runs, grows with the adapters, and the merged and the int8 one go when they are idle', async () => {
   const keeper = new SessionKeeper(ort, settings);
   const base = await keeper.run(createCall('factored'));
   assert.deepEqual(keeper.open, ['factored']);
@@ -81,6 +86,12 @@ test('one session at a time serves the runs, grows with the adapters, and the me
     merged.logprobs.some((logprob, i) => Math.abs(logprob - (base.logprobs[i] ?? Number.NaN)) > 1e-2),
     'the adapter matters',
   );
+  const quantized = await keeper.run(createCall('factored', lora, 'int8'));
+  assert.deepEqual(keeper.open, ['factored', 'merged', 'int8']);
+  for (const [i, logprob] of quantized.logprobs.entries()) {
+    const difference = Math.abs(logprob - (factored.logprobs[i] ?? Number.NaN));
+    assert.ok(difference > 0 && difference < 0.1, `int8 differs by ${difference}`);
+  }
   await keeper.releaseIdle();
   assert.deepEqual(keeper.open, ['factored']);
   assert.deepEqual(await keeper.run(createCall('merged', lora)), merged, 'and comes back');

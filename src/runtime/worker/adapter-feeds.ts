@@ -2,7 +2,7 @@
 import type { LinearClass } from '#kernels/lora/modules.js';
 import type { Tensor, TensorConstructor } from 'onnxruntime-node';
 import type { PageBank } from './page-bank.js';
-import type { ClassSlots, Provider, RunCall } from './protocol.js';
+import type { ClassSlots, Precision, Provider, RunCall } from './protocol.js';
 
 type Feeds = Record<string, Tensor>;
 
@@ -21,7 +21,7 @@ export class AdapterFeeds {
 
   constructor(
     private readonly createTensor: TensorConstructor,
-    private readonly program: { readonly classes: readonly LinearClass[]; readonly provider: Provider },
+    private readonly program: { readonly classes: readonly LinearClass[]; readonly provider: Provider; readonly precision: Precision },
     private readonly pageRank: number,
   ) {}
 
@@ -44,9 +44,9 @@ export class AdapterFeeds {
     return feeds;
   }
 
-  /** No slots on the CPU: the layers then cost nothing. WebGPU does not survive empty tensors, so there it is the zero page at scale 0. */
+  /** No slots, at no cost. WebGPU does not survive empty tensors and int8 has no scale for them: there it is the zero page at scale 0. */
   private createUnused(linearClass: LinearClass, rows: number): ClassSlots {
-    const slotsPerGroup = this.program.provider === 'webgpu' ? 1 : 0;
+    const slotsPerGroup = this.program.provider === 'webgpu' || this.program.precision === 'int8' ? 1 : 0;
     const slots = new BigInt64Array(slotsPerGroup);
     return { class: linearClass, groups: 1, slotsPerGroup, slots, scale: new Float32Array(rows * slotsPerGroup * this.pageRank) };
   }

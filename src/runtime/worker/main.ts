@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { FromWorker, RunResult, ToWorker, WorkerData, WorkerFailure } from './protocol.js';
 import { RunGate } from '../run-gate.js';
 import { openProvider, ProviderError } from './provider.js';
-import { SessionKeeper, SessionOpenError } from './session-keeper.js';
+import { kindOf, SessionKeeper, SessionOpenError } from './session-keeper.js';
 
 const { settings, gateMemory } = workerData as WorkerData;
 const gate = new RunGate(gateMemory);
@@ -45,7 +45,7 @@ async function handle(message: ToWorker): Promise<void> {
         return;
       case 'run': {
         const response = await getKeeper().run(message.request);
-        if (message.request.application === 'merged') armIdleTimer();
+        if (kindOf(message.request) !== 'factored') armIdleTimer();
         reply({ id: message.id, response }, listBuffers(response));
         return;
       }
@@ -71,7 +71,7 @@ function armIdleTimer(): void {
   clearTimeout(idleTimer);
   idleTimer = setTimeout(() => {
     tail = tail.then(() => gate.pass(async () => keeper?.releaseIdle()));
-  }, settings.mergedIdleMs);
+  }, settings.idleSessionMs);
 }
 
 function describe(error: unknown): WorkerFailure {

@@ -1,11 +1,11 @@
 // The messages between an engine and its worker thread. Requests carry an id and are answered in the order they were sent.
 import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
-import type { Provider } from '#kernels/decode/step-program.js';
+import type { Precision, Provider } from '#kernels/decode/step-program.js';
 import type { LlamaConfig } from '#kernels/models/llama.js';
 import type { TensorIndex } from '#kernels/models/tensor-index.js';
 
-export type { Provider } from '#kernels/decode/step-program.js';
+export type { Precision, Provider } from '#kernels/decode/step-program.js';
 
 /** `workerData` of a worker thread. */
 export interface WorkerData {
@@ -24,8 +24,8 @@ export interface WorkerSettings {
   /** Threads inside an operator. */
   readonly threads: number;
   readonly pageRank: number;
-  /** The merged session holds a second copy of the weights; it is released after this long without use. */
-  readonly mergedIdleMs: number;
+  /** The merged and the int8 session hold copies of the weights; each is released after this long without use. */
+  readonly idleSessionMs: number;
 }
 
 /** Which pages one class of linear layers reads in a run, and how strongly. */
@@ -53,6 +53,8 @@ export interface CachePlan {
 /** One run of the step program; b = rows, t = columns, m = positions. Shapes as in kernels/decode. */
 export interface RunCall {
   readonly application: 'factored' | 'merged';
+  /** @default 'float32' */
+  readonly precision?: Precision;
   readonly rows: number;
   readonly columns: number;
   /** [b, t], right-padded */

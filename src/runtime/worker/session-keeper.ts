@@ -1,4 +1,4 @@
-// Which sessions are open in a worker: one factored, and for checks one merged; each reaches the linear classes that its runs have asked for so far.
+// Which sessions are open in a worker: one factored, for checks one merged, for fast scoring one in int8; each reaches the linear classes that its runs have asked for so far.
 import { freemem } from 'node:os';
 import { buildStepProgram, listLinearModules } from '#kernels/models/llama.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
@@ -8,7 +8,13 @@ import type { LoadCall, RunCall, RunResult, WorkerSettings } from './protocol.js
 import { StepSession } from './step-session.js';
 
 type Ort = typeof import('onnxruntime-node');
-type Application = RunCall['application'];
+/** `factored` is the session that serves; the others come when they are asked for and go when they are idle. */
+export type SessionKind = 'factored' | 'merged' | 'int8';
+
+/** The session that a call runs in. */
+export function kindOf({ application, precision = 'float32' }: Pick<RunCall, 'application' | 'precision'>): SessionKind {
+  return application === 'factored' && precision === 'int8' ? 'int8' : application;
+}
 
 /** A session could not be opened; the cause is ONNX Runtime's or the graph builder's error. */
 export class SessionOpenError extends Error {
@@ -18,10 +24,10 @@ export class SessionOpenError extends Error {
 export class SessionKeeper {
   private readonly bank: PageBank;
   private readonly store: KvStore;
-  private readonly sessions = new Map<Application, StepSession>();
+  private readonly sessions = new Map<SessionKind, StepSession>();
   /** Classes that some adapter has used: sessions only ever grow. */
   private readonly classes: Set<LinearClass>;
-  private lastMergedUse = 0;
+  private readonly lastUses = new Map<SessionKind, number>();
 
   constructor(
     private readonly ort: Ort,
@@ -34,7 +40,7 @@ export class SessionKeeper {
   }
 
   /** What is open now. */
-  get open(): readonly Application[] {
+  get open(): readonly SessionKind[] {
     return [...this.sessions.keys()];
   }
 
@@ -44,8 +50,9 @@ export class SessionKeeper {
   }
 
   async run(call: RunCall): Promise<RunResult> {
-    const session = await this.getSession(call.application);
-    if (call.application === 'merged') this.lastMergedUse = Date.now();
+    const kind = kindOf(call);
+    const session = await this.getSession(kind);
+    this.lastUses.set(kind, Date.now());
     return session.run(call, this.bank, this.store);
   }
 
@@ -53,27 +60,29 @@ export class SessionKeeper {
     this.store.forget(keys);
   }
 
-  /** Releases the merged session when it has not been used for `mergedIdleMs`. */
+  /** Releases the merged and the int8 session where it has not been used for `idleSessionMs`. */
   async releaseIdle(): Promise<void> {
-    if (Date.now() - this.lastMergedUse >= this.settings.mergedIdleMs) await this.release('merged');
+    for (const kind of ['merged', 'int8'] as const)
+      if (Date.now() - (this.lastUses.get(kind) ?? 0) >= this.settings.idleSessionMs) await this.release(kind);
   }
 
   async releaseAll(): Promise<void> {
-    for (const application of [...this.sessions.keys()]) await this.release(application);
+    for (const kind of this.open) await this.release(kind);
   }
 
-  private async getSession(application: Application): Promise<StepSession> {
-    const open = this.sessions.get(application);
-    const mode = this.classes.size === 0 ? 'base' : application;
+  private async getSession(kind: SessionKind): Promise<StepSession> {
+    const open = this.sessions.get(kind);
+    const mode = this.classes.size === 0 ? 'base' : kind === 'merged' ? 'merged' : 'factored';
+    const precision = kind === 'int8' ? 'int8' : 'float32';
     if (open !== undefined && [...this.classes].every((linearClass) => open.program.classes.includes(linearClass))) return open;
     // The old session's weights must be gone before the next one's are read: both would not fit where one just does.
-    await this.release(application);
-    if (this.needsMoreThanFree()) for (const other of [...this.sessions.keys()]) await this.release(other);
+    await this.release(kind);
+    if (this.needsMoreThanFree()) for (const other of this.open) await this.release(other);
     const { config, tensors, pageRank, provider, directory, threads } = this.settings;
     try {
-      const program = buildStepProgram({ config, tensors, mode, classes: [...this.classes], provider });
+      const program = buildStepProgram({ config, tensors, mode, precision, classes: [...this.classes], provider });
       const session = await StepSession.open(this.ort, program, { directory, provider, threads, pageRank });
-      this.sessions.set(application, session);
+      this.sessions.set(kind, session);
       return session;
     } catch (error) {
       throw new SessionOpenError(error instanceof Error ? error.message : String(error), { cause: error });
@@ -86,9 +95,9 @@ export class SessionKeeper {
     return values * Float32Array.BYTES_PER_ELEMENT > freemem();
   }
 
-  private async release(application: Application): Promise<void> {
-    const session = this.sessions.get(application);
-    this.sessions.delete(application);
+  private async release(kind: SessionKind): Promise<void> {
+    const session = this.sessions.get(kind);
+    this.sessions.delete(kind);
     await session?.release();
   }
 }

@@ -24,8 +24,8 @@ function load(bank: PageBank, page: number, value: number): void {
   bank.load({ pages: new Map([['q_proj', [page]]]), adapter: { modules: [{ layer: 0, class: 'q_proj', rank: RANK, scale: 1, a, b }] } });
 }
 
-function createFeeds(provider: 'cpu' | 'webgpu' = 'cpu'): AdapterFeeds {
-  return new AdapterFeeds(ort.Tensor, { classes: ['q_proj'], provider }, RANK);
+function createFeeds(provider: 'cpu' | 'webgpu' = 'cpu', precision: 'float32' | 'int8' = 'float32'): AdapterFeeds {
+  return new AdapterFeeds(ort.Tensor, { classes: ['q_proj'], provider, precision }, RANK);
 }
 
 function call(pages: readonly number[], groups = 1): RunCall {
@@ -97,12 +97,14 @@ test('what is loaded later is seen, in place and copied', () => {
   }
 });
 
-test('a class that no row uses is fed nothing, on WebGPU the zero page at scale 0, and does not cost the next run its copies', () => {
+test('a class that no row uses is fed nothing, on WebGPU and in int8 the zero page at scale 0, and does not cost the next run its copies', () => {
   const bank = createBank();
   assert.deepEqual(read(createFeeds().create(call([]), bank), 'loraA.0.q_proj').dims, [1, 0, D_IN]);
-  const zero = createFeeds('webgpu').create(call([]), bank);
-  assert.deepEqual(pagesOf(read(zero, 'loraA.0.q_proj')), [0]);
-  assert.deepEqual([...read(zero, 'loraScale.q_proj').data], [0, 0, 0, 0]);
+  for (const feeds of [createFeeds('webgpu'), createFeeds('cpu', 'int8')]) {
+    const zero = feeds.create(call([]), bank);
+    assert.deepEqual(pagesOf(read(zero, 'loraA.0.q_proj')), [0]);
+    assert.deepEqual([...read(zero, 'loraScale.q_proj').data], [0, 0, 0, 0]);
+  }
 
   const feeds = createFeeds();
   const { data } = read(feeds.create(call([3, 1]), bank), 'loraA.0.q_proj');

@@ -103,7 +103,7 @@ async function applyInGraph(
           weight: createRightFactor(graph, weight, product),
           rows: createLowRankRows(graph, factors, graph.unsqueeze(scale, 1, 'column'), product),
         };
-  const y = applyLinear(graph, x, linear, 'y');
+  const y = applyLinear(graph, { values: x }, linear, 'y');
   const batch = testCase.x.length;
   const feeds = {
     x: float32(testCase.x.flat(2), [batch, testCase.x[0]?.length ?? 0, D_IN]),

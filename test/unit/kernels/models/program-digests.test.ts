@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
-import type { StepMode } from '#kernels/decode/step-program.js';
+import type { Precision, StepMode } from '#kernels/decode/step-program.js';
 import { LAYER_CLASSES, LINEAR_CLASSES, type LinearClass } from '#kernels/lora/modules.js';
 import { buildStepProgram, parseLlamaConfig } from '#kernels/models/llama.js';
 import { createTensorIndex } from '#test/fixtures/random-model.js';
@@ -34,6 +34,7 @@ const CONFIGS: Record<string, Record<string, unknown>> = {
 interface Variant {
   readonly mode: StepMode;
   readonly classes: readonly LinearClass[];
+  readonly precision?: Precision;
   readonly suffix?: string;
 }
 
@@ -43,16 +44,17 @@ const VARIANTS: readonly Variant[] = [
   { mode: 'merged', classes: LAYER_CLASSES },
   { mode: 'factored', classes: LINEAR_CLASSES, suffix: ' with embedding and output layer' },
   { mode: 'merged', classes: LINEAR_CLASSES, suffix: ' with embedding and output layer' },
+  { mode: 'factored', precision: 'int8', classes: LINEAR_CLASSES, suffix: ' in int8' },
 ];
 
 function createPrograms(): { name: string; build: () => Uint8Array }[] {
   return Object.entries(CONFIGS).flatMap(([architecture, json]) =>
-    VARIANTS.map(({ mode, classes, suffix = '' }) => ({
+    VARIANTS.map(({ mode, precision = 'float32', classes, suffix = '' }) => ({
       name: `${architecture} ${mode}${suffix}`,
       build: () => {
         const config = parseLlamaConfig(json);
         const tensors = createTensorIndex(config, mode === 'base' ? 'F32' : 'BF16');
-        return buildStepProgram({ config, tensors, mode, classes, provider: 'cpu' }).model;
+        return buildStepProgram({ config, tensors, mode, precision, classes, provider: 'cpu' }).model;
       },
     })),
   );

@@ -56,7 +56,7 @@ describe('gatedFeedForward and applyLinear', () => {
       });
       const x = graph.input('x', 'float32', ['b', 't', width]);
       const loaded = { gate: load('gate', weights.gate), up: load('up', weights.up), down: load('down', weights.down) };
-      const plain = applyLinear(graph, x, loaded.gate, 'plain');
+      const plain = applyLinear(graph, { values: x }, loaded.gate, 'plain');
       const y = gatedFeedForward(graph, x, loaded, 'layer');
       const outputs = await runGraph(graph, [plain, y], { x: float32(rows.flat(), [2, 2, width]) });
       const expectedPlain = rows.flatMap((row) => applyReferenceLinear(row, weights.gate));

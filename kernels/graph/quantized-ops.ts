@@ -1,0 +1,44 @@
+// Ops on 8-bit integers: the way from floats to them, and the product that leads back.
+import type { AttributeValue } from './model.js';
+import { NeuralOps } from './neural-ops.js';
+import { broadcastShapes, getDim } from './shapes.js';
+import { assertRank, assertSameDim, assertShape, type FloatValue, type Value } from './values.js';
+
+const int = (value: number): AttributeValue => ({ type: 'int', value });
+
+export class QuantizedOps extends NeuralOps {
+  /** round(value / scale) + zeroPoint, saturated, half to even: value [n, k], one scale and zero point [n] a row. */
+  quantizeRows<D extends 'uint8' | 'int8'>(value: FloatValue, scale: FloatValue, zeroPoint: Value<D>, name: string): Value<D> {
+    assertRank(value, 2, name);
+    for (const perRow of [scale, zeroPoint]) assertShape(perRow, [getDim(value.shape, 0)], name);
+    const { dtype } = zeroPoint;
+    return this.emit({
+      op: 'QuantizeLinear',
+      inputs: [value, scale, zeroPoint],
+      attributes: { axis: int(0) },
+      name,
+      dtype,
+      shape: value.shape,
+    });
+  }
+
+  /**
+   * com.microsoft MatMulIntegerToFloat: ((left − zeroPoint) · right) ∘ scale, summed in int32: left [.., m, k], right [.., k, n], zeroPoint [],
+   * scale [n] or [], numpy broadcasting of the other axes.
+   */
+  integerMatMul(left: Value<'uint8'>, right: Value<'int8'>, zeroPoint: Value<'uint8'>, scale: FloatValue, name: string): FloatValue {
+    assertSameDim(getDim(left.shape, -1), getDim(right.shape, -2), name);
+    assertShape(zeroPoint, [], name);
+    if (scale.shape.length > 0) assertShape(scale, [getDim(right.shape, -1)], name);
+    const batch = broadcastShapes(left.shape.slice(0, -2), right.shape.slice(0, -2), this.state.expandableDims, name);
+    const one = this.constant('float32', [1], []);
+    return this.emit({
+      op: 'MatMulIntegerToFloat',
+      domain: 'com.microsoft',
+      inputs: [left, right, one, scale, zeroPoint],
+      name,
+      dtype: 'float32',
+      shape: [...batch, getDim(left.shape, -2), getDim(right.shape, -1)],
+    });
+  }
+}
