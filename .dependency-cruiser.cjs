@@ -125,12 +125,12 @@ module.exports = {
     {
       name: 'commands-talk-http',
       comment:
-        'A command knows the hub by its answers: types of every room, values only of ids, errors, the configuration and the start of a hub.',
+        'A command knows the hub by its answers: types of every room, values only of ids, errors, the configuration and the start of a hub or worker.',
       severity: 'error',
       from: { path: rooms('cli') },
       to: {
         path: ['^src/', 'node_modules/(@nestjs|typeorm|pg|minio|onnxruntime)'],
-        pathNot: ['^src/(cli|ids|config)/', '^src/start-hub.ts$', '^src/http/braid-error.ts$'],
+        pathNot: ['^src/(cli|ids|config)/', '^src/start-(hub|worker).ts$', '^src/http/braid-error.ts$'],
         dependencyTypesNot: ['type-only'],
       },
     },

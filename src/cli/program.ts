@@ -10,6 +10,7 @@ import { registerPublish } from './commands/publish.js';
 import { registerSearch } from './commands/search.js';
 import { registerServe } from './commands/serve.js';
 import { registerShow } from './commands/show.js';
+import { registerWorker } from './commands/worker.js';
 import { DEFAULT_URL, type CliContext } from './invocation.js';
 
 const EXAMPLES = `
@@ -50,6 +51,7 @@ export function createProgram(context: CliContext, version: string): Command {
     registerJobs,
     registerList,
     registerShow,
+    registerWorker,
     registerComplete,
   ]) {
     register(program, context);

@@ -10,6 +10,8 @@ import { ComposeController } from './compose.controller.js';
 import { ComposeService } from './compose.service.js';
 import { JobBroadcast } from './job-broadcast.js';
 import { EvaluationStore } from './evaluation-store.js';
+import { EvaluationTaskStore } from './evaluation-task.store.js';
+import { EvaluationWorker } from './evaluation-worker.service.js';
 import { JobRetention } from './job-retention.service.js';
 import { JobRunner } from './job-runner.service.js';
 import { JobSearch } from './job-search.service.js';
@@ -19,6 +21,17 @@ import { RecomposeService } from './recompose.service.js';
 @Module({
   imports: [TypeOrmModule.forFeature([ComposeJob]), RegistryModule, SearchModule, TokenizerModule],
   controllers: [ComposeController],
-  providers: [ComposeJobStore, EvaluationStore, JobBroadcast, JobSearch, JobRunner, JobRetention, ComposeService, RecomposeService],
+  providers: [
+    ComposeJobStore,
+    EvaluationStore,
+    EvaluationTaskStore,
+    EvaluationWorker,
+    JobBroadcast,
+    JobSearch,
+    JobRunner,
+    JobRetention,
+    ComposeService,
+    RecomposeService,
+  ],
 })
 export class ComposeModule {}

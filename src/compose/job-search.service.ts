@@ -9,9 +9,10 @@ import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import type { ComposeJob } from './compose-job.entity.js';
 import type { JobProgress } from './compose.views.js';
 import { EvaluationStore } from './evaluation-store.js';
+import { EvaluationWorker } from './evaluation-worker.service.js';
 import { settingsOf } from './job-settings.js';
 import { keepExamples } from './kept-examples.js';
-import { createRememberingEvaluation, type EvaluationMemory } from './remember-evaluations.js';
+import { createRememberingEvaluation, type EvaluationMemory, type EvaluationScope } from './remember-evaluations.js';
 import { runSearch } from './run-search.js';
 
 export interface JobSearchOptions {
@@ -27,6 +28,7 @@ export class JobSearch {
     private readonly registry: RegistryService,
     private readonly tokenizers: TokenizerService,
     private readonly evaluations: EvaluationStore,
+    private readonly worker: EvaluationWorker,
     @Inject(ENGINES) private readonly engines: Engines,
     @Inject(OBJECT_STORE) private readonly objects: ObjectStore,
   ) {}
@@ -41,6 +43,13 @@ export class JobSearch {
     const [engine, codec] = await Promise.all([this.engines.get(baseModel.digest), this.tokenizers.get(baseModel)]);
     signal.throwIfAborted();
     const examples = tokenizeExamples(request.examples, codec, engine.contextLength);
+    const scope: EvaluationScope = {
+      base: baseModel,
+      candidates: request.candidates.map(({ digest }) => digest),
+      examples,
+      space: 'delta',
+      precision: 'fp32',
+    };
     const memory: EvaluationMemory = {
       find: (keys) => this.evaluations.find(keys),
       add: async (baseModelId, losses) => {
@@ -54,14 +63,7 @@ export class JobSearch {
       base: { name: baseModel.name, digest: baseModel.digest },
       candidates: request.candidates,
       examples,
-      remember: (evaluate) =>
-        createRememberingEvaluation(evaluate, memory, {
-          base: baseModel,
-          candidates: request.candidates.map(({ digest }) => digest),
-          examples,
-          space: 'delta',
-          precision: 'fp32',
-        }),
+      remember: (evaluate) => createRememberingEvaluation(this.worker.share(evaluate, job.id, scope, signal), memory, scope),
       examplesDigest: request.examplesDigest,
       optimizer: request.optimizer,
       seed: request.seed,

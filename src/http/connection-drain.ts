@@ -11,7 +11,10 @@ export class ConnectionDrain implements BeforeApplicationShutdown {
 
   /** Right after this, Nest closes the server and waits for its connections. */
   beforeApplicationShutdown(): void {
-    const server = this.adapterHost.httpAdapter.getHttpServer() as Server;
+    // A worker has no server.
+    const adapter = this.adapterHost.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    if (adapter === undefined) return;
+    const server = adapter.getHttpServer() as Server;
     const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
     server.once('close', () => clearTimeout(timer));
     timer.unref();

@@ -15,6 +15,8 @@ import { ComposeJobStore } from '#src/compose/compose-job.store.js';
 import type { JobStatus } from '#src/compose/compose.views.js';
 import { digestOfExamples, findKeptExamples } from '#src/compose/kept-examples.js';
 import { EvaluationStore } from '#src/compose/evaluation-store.js';
+import { EvaluationTaskStore } from '#src/compose/evaluation-task.store.js';
+import { EvaluationWorker } from '#src/compose/evaluation-worker.service.js';
 import { JobBroadcast } from '#src/compose/job-broadcast.js';
 import { JobRunner } from '#src/compose/job-runner.service.js';
 import { JobSearch } from '#src/compose/job-search.service.js';
@@ -131,11 +133,9 @@ describeOnHomes('composition runner', (home) => {
             })
           : Promise.reject(openingFails),
     };
-    const runner = new JobRunner(
-      store,
-      broadcast,
-      new JobSearch(registry, new TokenizerService(), new EvaluationStore(dataSource), engines, objects),
-    );
+    const evaluations = new EvaluationStore(dataSource);
+    const worker = new EvaluationWorker(new EvaluationTaskStore(dataSource), evaluations, engines, {});
+    const runner = new JobRunner(store, broadcast, new JobSearch(registry, new TokenizerService(), evaluations, worker, engines, objects));
     runners.push(runner);
     runner.onApplicationBootstrap();
     return { runner, broadcast };
