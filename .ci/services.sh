@@ -5,6 +5,7 @@
 # On Debian as root it installs what is missing (postgresql, python3-swift, memcached). It uses ports that are free and a folder of
 # its own, so it neither needs nor disturbs servers that run already. Exports BRAID_TEST_DATABASE_URL, BRAID_TEST_S3_ENDPOINT,
 # BRAID_TEST_S3_ACCESS_KEY and BRAID_TEST_S3_SECRET_KEY; where the first two are set already, it leaves all as it is.
+# BRAID_TEST_POSTGRES_BIN names the folder of another PostgreSQL's programs (see pgvector.sh).
 
 services_say() { printf 'services: %s\n' "$*" >&2; }
 
@@ -60,7 +61,7 @@ services_choose_runner() {
 services_start_postgres() {
   local directory=$1/postgres bin port
   services_choose_runner
-  bin=$(dirname "$(compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1)")
+  bin=${BRAID_TEST_POSTGRES_BIN:-$(dirname "$(compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1)")}
   port=$(services_free_ports 1)
   mkdir "$directory"
   [ "$(id -u)" -ne 0 ] || chown postgres: "$directory"

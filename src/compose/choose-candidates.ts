@@ -1,11 +1,12 @@
-// Which adapter versions a request offers to the search: those it names, those a query finds, or all on the base model.
+// Which adapter versions a request offers to the search: those it names, or what retrieval finds where there are more than it can take.
 import { type BraidError } from '#src/http/braid-error.js';
 import { parseVersionedName, type RepoName, type Version } from '#src/ids/ids.js';
 import type { AdapterVersion } from '#src/registry/adapter-version.entity.js';
 import type { BaseModel } from '#src/registry/base-model.entity.js';
-import { DEFAULT_TOP, MOST_CANDIDATES } from './compose.dto.js';
+import { DEFAULT_TOP } from './compose.dto.js';
 import { failCompose } from './compose.errors.js';
 import type { Candidate } from './report.js';
+import { MOST_RETRIEVED, type Retrieved, type RetrieveReport } from './retrieve.js';
 
 export interface CandidateRequest {
   readonly adapters?: readonly string[] | undefined;
@@ -19,22 +20,27 @@ export interface CandidateSource {
   getAdapterVersion(name: RepoName, version?: Version): Promise<AdapterVersion>;
   /** Names of at most `limit` adapters on the base model, in a fixed order. */
   listAdapters(base: RepoName, limit: number): Promise<readonly RepoName[]>;
-  /** At most `limit` adapters on the base model that fit the words, best first. */
-  findAdapters(query: string, base: RepoName, limit: number): Promise<readonly RepoName[]>;
+  /** The best for the task of the request. */
+  retrieve(request: { readonly query?: string | undefined; readonly limit: number }): Promise<Retrieved>;
+}
+
+export interface ChosenCandidates {
+  readonly candidates: readonly Candidate[];
+  /** What retrieval did; undefined where it was not needed. */
+  readonly retrieval: RetrieveReport | undefined;
 }
 
 /**
  * At least one candidate, each in one version; of versions with the same content the first is taken.
- * @throws BraidError ADAPTERS_OR_QUERY, CANDIDATE_REPEATED, ADAPTER_ON_OTHER_BASE, TOO_MANY_CANDIDATES, NO_CANDIDATES, UNKNOWN_ADAPTER, UNKNOWN_VERSION
+ * @throws BraidError ADAPTERS_OR_QUERY, CANDIDATE_REPEATED, ADAPTER_ON_OTHER_BASE, NO_CANDIDATES, UNKNOWN_ADAPTER, UNKNOWN_VERSION
  */
-export async function chooseCandidates(request: CandidateRequest, base: BaseModel, source: CandidateSource): Promise<Candidate[]> {
+export async function chooseCandidates(request: CandidateRequest, base: BaseModel, source: CandidateSource): Promise<ChosenCandidates> {
   const { adapters, query, top } = request;
   if (adapters !== undefined && (query !== undefined || top !== undefined)) throw failCompose('ADAPTERS_OR_QUERY');
-  if (query === undefined && top !== undefined) throw failCompose('ADAPTERS_OR_QUERY');
-  const versions =
-    adapters !== undefined
-      ? await namedVersions(adapters, source)
-      : await latestVersions(await findNames(query, top, base, source), source);
+  const { versions, retrieval } =
+    adapters === undefined
+      ? await findVersions({ query, top }, base, source)
+      : { versions: await namedVersions(adapters, source), retrieval: undefined };
   for (const { repository, version } of versions) {
     if (repository.baseModelId !== base.id) {
       throw failCompose('ADAPTER_ON_OTHER_BASE', {
@@ -44,8 +50,9 @@ export async function chooseCandidates(request: CandidateRequest, base: BaseMode
       });
     }
   }
-  const candidates = versions.map(({ repository, version, digest }) => ({ adapter: repository.fullName, version, digest }));
-  return candidates.filter(({ digest }, i) => candidates.findIndex((other) => other.digest === digest) === i);
+  const all = versions.map(({ repository, version, digest }) => ({ adapter: repository.fullName, version, digest }));
+  const candidates = all.filter(({ digest }, i) => all.findIndex((other) => other.digest === digest) === i);
+  return { candidates, retrieval };
 }
 
 async function namedVersions(adapters: readonly string[], source: CandidateSource): Promise<AdapterVersion[]> {
@@ -56,25 +63,29 @@ async function namedVersions(adapters: readonly string[], source: CandidateSourc
   return Promise.all(names.map(({ name, version }) => source.getAdapterVersion(name, version)));
 }
 
-function latestVersions(names: readonly RepoName[], source: CandidateSource): Promise<AdapterVersion[]> {
-  return Promise.all(names.map((name) => source.getAdapterVersion(name)));
+interface FoundVersions {
+  readonly versions: readonly AdapterVersion[];
+  readonly retrieval: RetrieveReport | undefined;
 }
 
-async function findNames(
-  query: string | undefined,
-  top: number | undefined,
+async function findVersions(
+  { query, top }: Pick<CandidateRequest, 'query' | 'top'>,
   base: BaseModel,
   source: CandidateSource,
-): Promise<readonly RepoName[]> {
-  if (query !== undefined) {
-    const found = await source.findAdapters(query, base.name, top ?? DEFAULT_TOP);
-    if (found.length === 0) throw noCandidates(`no adapter on ${base.name} fits the query; other words, or "adapters", may help`);
-    return found;
+): Promise<FoundVersions> {
+  const limit = top ?? (query === undefined ? MOST_RETRIEVED : DEFAULT_TOP);
+  if (query === undefined) {
+    const all = await source.listAdapters(base.name, limit + 1);
+    if (all.length === 0) throw noCandidates(`nothing is published for ${base.name} yet`);
+    if (all.length <= limit)
+      return { versions: await Promise.all(all.map((name) => source.getAdapterVersion(name))), retrieval: undefined };
   }
-  const all = await source.listAdapters(base.name, MOST_CANDIDATES + 1);
-  if (all.length > MOST_CANDIDATES) throw failCompose('TOO_MANY_CANDIDATES', { base: base.name, most: MOST_CANDIDATES });
-  if (all.length === 0) throw noCandidates(`nothing is published for ${base.name} yet`);
-  return all;
+  const { adapters, report } = await source.retrieve({ query, limit });
+  if (adapters.length === 0) throw noCandidates(`no adapter on ${base.name} fits the query; other words, or "adapters", may help`);
+  return {
+    versions: await Promise.all(adapters.map(({ adapter, version }) => source.getAdapterVersion(adapter, version))),
+    retrieval: report,
+  };
 }
 
 function noCandidates(reason: string): BraidError {

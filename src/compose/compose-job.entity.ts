@@ -6,6 +6,7 @@ import type { PlacedExample } from '#src/tokenizer/examples.js';
 import type { JobFailure, JobProgress, JobStatus } from './compose.views.js';
 import type { OptimizerName } from './optimizers/create-optimizer.js';
 import type { Candidate } from './report.js';
+import type { RetrieveReport } from './retrieve.js';
 
 /** What was asked for, checked: candidates are resolved to versions, so that a job that is run again does the same. */
 export interface JobRequest {
@@ -17,6 +18,8 @@ export interface JobRequest {
   readonly optimizer: OptimizerName;
   /** Weights to try first, in the candidates' order. */
   readonly warmStart?: readonly number[];
+  /** How the candidates were found, where they were not named. */
+  readonly retrieval?: RetrieveReport;
 }
 
 @Entity({ name: 'compose_jobs' })

@@ -60,7 +60,9 @@ export class ComposeRequest {
   @Length(1, 240, { each: true })
   readonly adapters?: string[];
 
-  @ApiPropertyOptional({ description: 'Words to search the candidates by; without adapters and query, every adapter of the base is one.' })
+  @ApiPropertyOptional({
+    description: 'Words that the candidates must fit. Without adapters and query they are those whose task is most like the examples.',
+  })
   @IsOptional()
   @IsString()
   @Length(1, 500)
@@ -72,8 +74,7 @@ export class ComposeRequest {
     type: 'integer',
     minimum: 1,
     maximum: MOST_CANDIDATES,
-    default: DEFAULT_TOP,
-    description: 'How many adapters the query may give.',
+    description: 'How many candidates to find at most: 20 with a query, 32 without.',
   })
   @IsOptional()
   @IsInt()

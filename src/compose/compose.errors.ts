@@ -9,7 +9,7 @@ export const composeErrors = {
   },
   ADAPTERS_OR_QUERY: {
     status: 400,
-    message: 'Give either "adapters" or "query", not both; "top" belongs to "query".',
+    message: 'Give either "adapters", or "query" and "top"; not both: the named ones are taken as they are.',
   },
   CANDIDATE_REPEATED: {
     status: 400,
@@ -20,12 +20,6 @@ export const composeErrors = {
     status: 400,
     message: 'There is no adapter to compose from: {reason}.',
     fields: ['reason'],
-  },
-  TOO_MANY_CANDIDATES: {
-    status: 400,
-    message:
-      '{base} has more than {most} adapters, and one search takes at most {most}: name them in "adapters", or narrow them down with "query" and "top".',
-    fields: ['base', 'most'],
   },
   BUDGET_TOO_SMALL: {
     status: 400,

@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { RegistryModule } from '#src/registry/registry.module.js';
 import { SearchModule } from '#src/search/search.module.js';
+import { SignaturesModule } from '#src/signatures/signatures.module.js';
 import { TokenizerModule } from '#src/tokenizer/tokenizer.module.js';
 import { ComposeJob } from './compose-job.entity.js';
 import { ComposeJobStore } from './compose-job.store.js';
@@ -16,10 +17,11 @@ import { JobRetention } from './job-retention.service.js';
 import { JobRunner } from './job-runner.service.js';
 import { JobSearch } from './job-search.service.js';
 import { RecomposeService } from './recompose.service.js';
+import { RetrieveService } from './retrieve.service.js';
 
 // The engines come from RuntimeModule, which is global.
 @Module({
-  imports: [TypeOrmModule.forFeature([ComposeJob]), RegistryModule, SearchModule, TokenizerModule],
+  imports: [TypeOrmModule.forFeature([ComposeJob]), RegistryModule, SearchModule, SignaturesModule, TokenizerModule],
   controllers: [ComposeController],
   providers: [
     ComposeJobStore,
@@ -30,6 +32,7 @@ import { RecomposeService } from './recompose.service.js';
     JobSearch,
     JobRunner,
     JobRetention,
+    RetrieveService,
     ComposeService,
     RecomposeService,
   ],

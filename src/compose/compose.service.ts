@@ -3,11 +3,11 @@ import { Injectable } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { BraidError, errorsOf } from '#src/http/braid-error.js';
 import { parseRepoName, parseRowId, parseVersion, type RepoName, type RowId, type Version } from '#src/ids/ids.js';
+import type { BaseModel } from '#src/registry/base-model.entity.js';
 import type { CompositionVersion } from '#src/registry/composition-version.entity.js';
 import { registryErrors } from '#src/registry/registry.errors.js';
 import { RegistryService } from '#src/registry/registry.service.js';
-import { SearchService } from '#src/search/search.service.js';
-import { parseExamples, tokenizeExamples } from '#src/tokenizer/examples.js';
+import { parseExamples, type TokenizedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import { type CandidateSource, chooseCandidates } from './choose-candidates.js';
 import { digestOfExamples } from './kept-examples.js';
@@ -23,6 +23,7 @@ import { followJob, parseEventId } from './job-events.js';
 import { JobRunner } from './job-runner.service.js';
 import { listedJobView } from './listed-job-view.js';
 import type { CompositionReport, Recipe } from './report.js';
+import { RetrieveService } from './retrieve.service.js';
 import { parseWarmStart } from './warm-start.js';
 
 const failRegistry = errorsOf(registryErrors);
@@ -31,7 +32,7 @@ const failRegistry = errorsOf(registryErrors);
 export class ComposeService {
   constructor(
     private readonly registry: RegistryService,
-    private readonly searches: SearchService,
+    private readonly retrieval: RetrieveService,
     private readonly tokenizers: TokenizerService,
     private readonly store: ComposeJobStore,
     private readonly runner: JobRunner,
@@ -48,12 +49,12 @@ export class ComposeService {
     const baseModel = await this.registry.getBaseModel(parseRepoName(request.base));
     await this.assertNameFree(name, version, baseModel.name);
     const examples = parseExamples(request.examples);
-    const candidates = await chooseCandidates(request, baseModel, this.candidateSource());
+    // Tokens are made again when the job runs; here they show whether every example fits the context, and what the task looks like.
+    const tokens = tokenizeExamples(examples, await this.tokenizers.get(baseModel), baseModel.contextLength);
+    const { candidates, retrieval } = await chooseCandidates(request, baseModel, this.candidateSource(baseModel, tokens));
     const budget = request.budget ?? DEFAULT_BUDGET;
     const fewest = fewestEvaluations(candidates.length);
     if (budget < fewest) throw failCompose('BUDGET_TOO_SMALL', { budget, candidates: candidates.length, fewest });
-    // Tokens are made again when the job runs; here they show whether every example fits the context.
-    tokenizeExamples(examples, await this.tokenizers.get(baseModel), baseModel.contextLength);
     const warmStart = request.warmStart === undefined ? undefined : parseWarmStart(request.warmStart, candidates);
 
     const id = await this.store.create({
@@ -69,6 +70,7 @@ export class ComposeService {
         seed: request.seed ?? DEFAULT_SEED,
         optimizer: request.optimizer ?? 'cma-es',
         ...(warmStart !== undefined && { warmStart }),
+        ...(retrieval !== undefined && { retrieval }),
       },
     });
     this.runner.look();
@@ -132,13 +134,12 @@ export class ComposeService {
     );
   }
 
-  private candidateSource(): CandidateSource {
+  private candidateSource(baseModel: BaseModel, examples: readonly TokenizedExample[]): CandidateSource {
     return {
       getAdapterVersion: (name, version) => this.registry.getAdapterVersion(name, version),
       listAdapters: async (base, limit) =>
         (await this.registry.listRepositories({ kind: 'adapter', baseModel: base, limit })).map(({ fullName }) => fullName),
-      findAdapters: async (query, base, limit) =>
-        (await this.searches.search({ q: query, kind: 'adapter', base, limit })).items.map((item) => parseRepoName(item.name)),
+      retrieve: (request) => this.retrieval.retrieve(baseModel, examples, request),
     };
   }
 

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { DataSource } from 'typeorm';
+import { ComposeJobStore } from '#src/compose/compose-job.store.js';
 import type { CompositionJobView, CompositionView, JobEvent, JobListView } from '#src/compose/compose.views.js';
+import { parseRowId } from '#src/ids/ids.js';
 import { createHub, type Hub } from '#src/start-hub.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
 import { publishFiles } from '#test/fixtures/publish-client.js';
@@ -166,6 +168,16 @@ describeOnHomes('composition routes', (home) => {
     assert.deepEqual(job.candidates, ['me/upper@1.0.0', 'me/first@1.0.0']);
     assert.equal(job.composition?.version, '2.1.0');
     assert.equal(job.composition.recipe.optimizer, 'random');
+    const alike = await start({ name: 'me/alike', top: 2 });
+    await follow(alike);
+    const { candidates: nearest } = (await get<CompositionJobView>(`/api/compositions/jobs/${alike}`)).body;
+    assert.equal(nearest.length, 2);
+    const { retrieval } = (await hub.app.get(ComposeJobStore, { strict: false }).get(parseRowId(alike))).request;
+    assert.deepEqual([retrieval?.method, retrieval?.considered, retrieval?.kept], ['likeness', 3, 2]);
+    assert.deepEqual(
+      retrieval?.candidates.map(({ adapter }) => `${adapter}@1.0.0`),
+      nearest,
+    );
     const found = await start({ name: 'me/found', query: 'last', top: 5 });
     await follow(found);
     assert.deepEqual((await get<CompositionJobView>(`/api/compositions/jobs/${found}`)).body.candidates, ['me/last@1.0.0']);
