@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { BraidError } from '#src/http/braid-error.js';
 import { InvalidIdError, parseVersionedName } from '#src/ids/ids.js';
 import type { BaseModel } from '#src/registry/base-model.entity.js';
+import { mixtureOfModel } from '#src/registry/mixture-of-model.js';
 import { RegistryService, type ResolvedModel } from '#src/registry/registry.service.js';
 import type { Mixture } from '#src/runtime/engine.js';
 import type { MixturePartDto } from '#src/serve/generation-fields.dto.js';
@@ -29,7 +30,7 @@ export class ServedModelsService {
    */
   async resolve(model: string, mixture: readonly MixturePartDto[] | null | undefined): Promise<ServedModel> {
     const resolved = await this.find(model, 'model');
-    if (mixture === undefined || mixture === null) return { baseModel: resolved.baseModel, mixture: mixtureOf(resolved) };
+    if (mixture === undefined || mixture === null) return { baseModel: resolved.baseModel, mixture: mixtureOfModel(resolved) };
     const { baseModel, kind } = resolved;
     if (kind !== 'base')
       throw failServe('MIXTURE_NEEDS_BASE', { field: 'model', model, kind: KIND_NAMES[kind], baseModel: baseModel.name });
@@ -70,17 +71,6 @@ export class ServedModelsService {
       const isUnknown = error instanceof InvalidIdError || (error instanceof BraidError && error.status < 500);
       throw isUnknown ? failServe('MODEL_NOT_FOUND', { field, reason: sentence(error.message) }, error) : error;
     }
-  }
-}
-
-function mixtureOf(resolved: ResolvedModel): Mixture {
-  switch (resolved.kind) {
-    case 'base':
-      return [];
-    case 'adapter':
-      return [{ digest: resolved.version.digest, weight: 1 }];
-    case 'composition':
-      return resolved.version.parts.map(({ digest, weight }) => ({ digest, weight }));
   }
 }
 

@@ -3,7 +3,7 @@ import { failExamples } from '#src/tokenizer/examples.errors.js';
 import type { ChatMessage } from '#src/tokenizer/chat-template.js';
 import type { TextCodec } from '#src/tokenizer/text-codec.js';
 
-// Every evaluation scores every example, so more than this makes a search of weights slow without making it better.
+/** Of a search: every evaluation scores every example, so more makes it slow without making it better. */
 export const MOST_EXAMPLES = 256;
 
 /** Prompt and completion are either both texts, joined as they are, or both messages for the model's chat template. */
@@ -49,16 +49,16 @@ export function parseJsonLines(text: string): { readonly line: number; readonly 
 /** The examples of a JSON Lines text. @throws BraidError EXAMPLE_NOT_JSON and as `parseExamples` */
 export function parseExampleLines(text: string): PlacedExample[] {
   const lines = parseJsonLines(text);
-  assertCount(lines.length);
+  assertCount(lines.length, MOST_EXAMPLES);
   return lines.map(({ line, value }) => placed(value, `line ${line}`));
 }
 
 /**
- * The examples of a list of JSON values. Fields that are not known are left aside, as TRL does with further columns.
+ * The examples of a list of JSON values, at most `most`. Fields that are not known are left aside, as TRL does with further columns.
  * @throws BraidError EXAMPLES_MISSING, EXAMPLES_TOO_MANY, EXAMPLE_INVALID, EXAMPLE_WITHOUT_OUTPUT
  */
-export function parseExamples(values: readonly unknown[]): PlacedExample[] {
-  assertCount(values.length);
+export function parseExamples(values: readonly unknown[], most = MOST_EXAMPLES): PlacedExample[] {
+  assertCount(values.length, most);
   return values.map((value, i) => placed(value, `example ${i + 1}`));
 }
 
@@ -76,9 +76,9 @@ export function tokenizeExamples(examples: readonly PlacedExample[], codec: Text
   return examples.map((placedExample) => tokenizeExample(placedExample, codec, contextLength));
 }
 
-function assertCount(found: number): void {
+function assertCount(found: number, most: number): void {
   if (found === 0) throw failExamples('EXAMPLES_MISSING');
-  if (found > MOST_EXAMPLES) throw failExamples('EXAMPLES_TOO_MANY', { found, most: MOST_EXAMPLES });
+  if (found > most) throw failExamples('EXAMPLES_TOO_MANY', { found, most });
 }
 
 function placed(value: unknown, place: string): PlacedExample {

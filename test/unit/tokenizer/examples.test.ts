@@ -96,6 +96,12 @@ describe('parsing', () => {
       codeOf(() => parseExampleLines(good.repeat(10_000))),
       /^EXAMPLES_TOO_MANY: There are 10000 examples.*at most 256/,
     );
+    const four = new Array<unknown>(4).fill({ prompt: 'a', completion: 'b' });
+    assert.equal(parseExamples(four, 4).length, 4);
+    assert.match(
+      codeOf(() => parseExamples(four, 3)),
+      /^EXAMPLES_TOO_MANY: .*at most 3/,
+    );
   });
 });
 
