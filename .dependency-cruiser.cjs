@@ -52,10 +52,11 @@ module.exports = {
     },
     {
       name: 'adapters-come-before-compositions',
-      comment: 'Publishing and finding adapters must work, and be changed, without those who use them: compose and serve stand on them.',
+      comment:
+        'Publishing and finding adapters must work, and be changed, without those who use them: compose, evaluate and serve stand on them.',
       severity: 'error',
       from: { path: rooms('publish', 'search', 'registry', 'base-models', 'signatures', 'peft', 'safetensors', 'tokenizer', 'runtime') },
-      to: { path: rooms('compose', 'serve') },
+      to: { path: rooms('compose', 'evaluate', 'serve') },
     },
     {
       name: 'compose-does-not-serve',
@@ -64,6 +65,20 @@ module.exports = {
       severity: 'error',
       from: { path: rooms('compose') },
       to: { path: rooms('serve') },
+    },
+    {
+      name: 'evaluate-stands-alone',
+      comment: 'An evaluation measures what others made: it asks the engines itself, and compose and serve work without it.',
+      severity: 'error',
+      from: { path: rooms('evaluate') },
+      to: { path: rooms('compose', 'serve', 'publish', 'search') },
+    },
+    {
+      name: 'nobody-needs-evaluations',
+      comment: 'An evaluation measures what others made; they must work without it. (Search reads its rows.)',
+      severity: 'error',
+      from: { path: rooms('compose', 'serve') },
+      to: { path: rooms('evaluate') },
     },
     {
       name: 'ground-floor',
@@ -96,9 +111,9 @@ module.exports = {
     {
       name: 'sql-in-few-places',
       comment:
-        'Rows are written by the registry and by compose (its jobs), read by search besides, and the probe asks whether they answer; the rest asks them.',
+        'Rows are written by the registry, by compose (its jobs) and by evaluate, read by search besides, and the probe asks whether they answer; the rest asks them.',
       severity: 'error',
-      from: { path: '^src/', pathNot: ['^src/(database|registry|search|compose|health)/'] },
+      from: { path: '^src/', pathNot: ['^src/(database|registry|search|compose|evaluate|health)/'] },
       to: { path: 'node_modules/(@nestjs/)?typeorm/' },
     },
     {

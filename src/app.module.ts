@@ -6,6 +6,7 @@ import { ComposeModule } from './compose/compose.module.js';
 import { type Configuration } from './config/configuration.js';
 import { ConfigurationModule } from './config/configuration.module.js';
 import { DatabaseModule } from './database/database.module.js';
+import { EvaluateModule } from './evaluate/evaluate.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
 import { AdapterStore } from './publish/adapter-store.js';
@@ -34,6 +35,7 @@ export class AppModule {
         PublishModule,
         SearchModule,
         ComposeModule,
+        EvaluateModule,
         ServeModule,
       ],
     };

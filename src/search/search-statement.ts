@@ -14,6 +14,10 @@ export interface SearchConditions {
   readonly targetModules: readonly string[];
   readonly peftType: string | undefined;
   readonly kind: 'adapter' | 'composition' | undefined;
+  /** Name of an evaluation that must have succeeded; the newest one counts. */
+  readonly evaluated: string | undefined;
+  /** 0…1, of that evaluation. */
+  readonly minExactMatch: number | undefined;
 }
 
 export interface Statement {
@@ -25,12 +29,12 @@ const MAX_FACET_VALUES = 50;
 
 // Both kinds of latest versions with the same columns. "C" orders names by code point in both homes.
 const ENTRIES = `
-  SELECT r.full_name COLLATE "C" AS name, r.kind, v.version, b.name AS base, v.description, v.tags, v.peft_type, v.rank, v.alpha,
+  SELECT v.id, r.full_name COLLATE "C" AS name, r.kind, v.version, b.name AS base, v.description, v.tags, v.peft_type, v.rank, v.alpha,
     v.use_rslora, v.target_modules, v.parameter_count, v.size_bytes, v.digest, v.created_at, v.search
   FROM adapter_versions v JOIN repositories r ON r.id = v.repository_id JOIN base_models b ON b.id = r.base_model_id
   WHERE v.is_latest
   UNION ALL
-  SELECT r.full_name COLLATE "C", r.kind, v.version, b.name, v.description, v.tags, NULL, NULL, NULL,
+  SELECT v.id, r.full_name COLLATE "C", r.kind, v.version, b.name, v.description, v.tags, NULL, NULL, NULL,
     NULL, '{}'::text[], NULL, NULL, v.digest, v.created_at, v.search
   FROM composition_versions v JOIN repositories r ON r.id = v.repository_id JOIN base_models b ON b.id = r.base_model_id
   WHERE v.is_latest`;
@@ -43,7 +47,7 @@ function matched(conditions: SearchConditions): Statement {
     parameters.push(value);
     clauses.push(clause(`$${parameters.length}`));
   };
-  const { base, tags, minRank, maxRank, targetModules, peftType, kind } = conditions;
+  const { base, tags, minRank, maxRank, targetModules, peftType, kind, evaluated, minExactMatch } = conditions;
   if (base !== undefined) where((p) => `entry.base = ${p}`, base);
   if (tags.length > 0) where((p) => `entry.tags @> ${p}::text[]`, tags);
   if (minRank !== undefined) where((p) => `entry.rank >= ${p}`, minRank);
@@ -51,16 +55,26 @@ function matched(conditions: SearchConditions): Statement {
   if (targetModules.length > 0) where((p) => `entry.target_modules @> ${p}::text[]`, targetModules);
   if (peftType !== undefined) where((p) => `entry.peft_type = ${p}`, peftType);
   if (kind !== undefined) where((p) => `entry.kind = ${p}`, kind);
+  const evaluation =
+    evaluated === undefined ? 'CROSS JOIN (SELECT NULL::float8 AS exact_match) AS evaluation' : newest(`$${parameters.push(evaluated)}`);
+  if (minExactMatch !== undefined) where((p) => `evaluation.exact_match >= ${p}::float8`, minExactMatch);
   // A whole word counts twice: as itself and as the beginning of one. A hit on the very name comes before everything else.
   const sql = `
     WITH words AS (SELECT websearch_to_tsquery('english', $1) || to_tsquery('english', $2) AS query),
     matched AS (
-      SELECT entry.*, (CASE WHEN numnode(words.query) = 0 THEN 0 ELSE ts_rank(entry.search, words.query) END
+      SELECT entry.*, evaluation.exact_match, (CASE WHEN numnode(words.query) = 0 THEN 0 ELSE ts_rank(entry.search, words.query) END
         + CASE WHEN $3 IN (lower(entry.name), lower(split_part(entry.name, '/', 2))) THEN 1 ELSE 0 END)::float8 AS score
-      FROM words, (${ENTRIES}) AS entry
+      FROM words CROSS JOIN (${ENTRIES}) AS entry ${evaluation}
       WHERE ${clauses.join(' AND ')}
     )`;
   return { sql, parameters };
+}
+
+/** Joins the newest evaluation of this name that succeeded; what has none drops out. */
+function newest(evaluated: string): string {
+  return `CROSS JOIN LATERAL (
+    SELECT (result->'exactMatch'->>'value')::float8 AS exact_match FROM model_evaluations
+    WHERE subject_id = entry.id AND name = ${evaluated} AND status = 'succeeded' ORDER BY finished_at DESC, id LIMIT 1) AS evaluation`;
 }
 
 /** A page in keyset order: score falling, then name rising; one more row than `limit` tells that there is a next page. */
@@ -82,6 +96,8 @@ const FACETS: Readonly<Record<keyof SearchFacets, string>> = {
   rank: 'SELECT rank::text FROM matched WHERE rank IS NOT NULL',
   targetModules: 'SELECT DISTINCT name, unnest(target_modules) AS value FROM matched',
   peftType: 'SELECT peft_type FROM matched WHERE peft_type IS NOT NULL',
+  evaluation: `SELECT DISTINCT name, evaluation AS value FROM matched
+    JOIN (SELECT subject_id, name AS evaluation FROM model_evaluations WHERE status = 'succeeded') AS done ON done.subject_id = matched.id`,
 };
 
 /** Rows (facet, value, count); the facet `total` counts all items. */

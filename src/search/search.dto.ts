@@ -1,7 +1,7 @@
 // Query and answer of GET /api/search.
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
-import { ArrayMaxSize, IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import { ArrayMaxSize, IsIn, IsInt, IsNumber, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
 
 const KINDS = ['adapter', 'composition'] as const;
 // PostgreSQL's text holds no NUL.
@@ -75,6 +75,21 @@ export class SearchQuery {
   @IsIn(KINDS)
   kind?: (typeof KINDS)[number];
 
+  @ApiPropertyOptional({ description: 'Only what has an evaluation of this name; each item then carries its exact match.' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(100)
+  @Matches(WITHOUT_NUL, noNul)
+  evaluated?: string;
+
+  @ApiPropertyOptional({ description: 'With `evaluated`: only with at least this exact match.', minimum: 0, maximum: 1, type: Number })
+  @IsOptional()
+  @Type(() => Number)
+  @IsNumber()
+  @Min(0)
+  @Max(1)
+  minExactMatch?: number;
+
   @ApiPropertyOptional({ description: 'Items of a page.', default: 20, minimum: 1, maximum: 100, type: Number })
   @IsOptional()
   @Type(() => Number)
@@ -108,6 +123,7 @@ export class SearchItem {
   @ApiProperty() digest: string;
   @ApiProperty({ format: 'date-time', type: String }) createdAt: Date;
   @ApiProperty({ description: 'How well the words fit; 0 without words.' }) score: number;
+  @ApiProperty({ type: Number, nullable: true, description: 'Of the evaluation that was asked for, 0…1.' }) exactMatch: number | null;
 }
 
 export class FacetValue {
@@ -123,6 +139,7 @@ export class SearchFacets {
   @ApiProperty({ type: [FacetValue] }) rank: FacetValue[];
   @ApiProperty({ type: [FacetValue] }) targetModules: FacetValue[];
   @ApiProperty({ type: [FacetValue] }) peftType: FacetValue[];
+  @ApiProperty({ type: [FacetValue], description: 'Names of finished evaluations.' }) evaluation: FacetValue[];
 }
 
 export class SearchResult {

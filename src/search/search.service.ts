@@ -29,6 +29,7 @@ interface ItemRow {
   digest: string;
   created_at: Date;
   score: number;
+  exact_match: number | null;
 }
 
 interface FacetRow {
@@ -55,6 +56,7 @@ function toItem(row: ItemRow): SearchItem {
     digest: row.digest,
     createdAt: row.created_at,
     score: row.score,
+    exactMatch: row.exact_match,
   };
 }
 
@@ -68,12 +70,15 @@ export class SearchService {
 
   /**
    * A page of what fits, best first, with facets over all pages.
-   * @throws BraidError INVALID_CURSOR, INVALID_RANK_RANGE
+   * @throws BraidError INVALID_CURSOR, INVALID_RANK_RANGE, MINIMUM_WITHOUT_EVALUATION
    */
   async search(query: SearchQuery): Promise<SearchResult> {
     const { minRank, maxRank } = query;
     if (minRank !== undefined && maxRank !== undefined && minRank > maxRank) {
       throw fail('INVALID_RANK_RANGE', { field: 'minRank', minRank, maxRank });
+    }
+    if (query.minExactMatch !== undefined && query.evaluated === undefined) {
+      throw fail('MINIMUM_WITHOUT_EVALUATION', { field: 'minExactMatch' });
     }
     const text = query.q ?? '';
     const conditions: SearchConditions = {
@@ -86,6 +91,8 @@ export class SearchService {
       targetModules: query.targetModule ?? [],
       peftType: query.peftType,
       kind: query.kind,
+      evaluated: query.evaluated,
+      minExactMatch: query.minExactMatch,
     };
     const after = query.after === undefined ? undefined : decodeCursor(query.after, conditions);
     if (query.after !== undefined && after === undefined) throw fail('INVALID_CURSOR', { field: 'after' });
@@ -104,7 +111,7 @@ export class SearchService {
   private async count(conditions: SearchConditions): Promise<Pick<SearchResult, 'total' | 'facets'>> {
     const { sql, parameters } = facetStatement(conditions);
     const rows = await this.dataSource.query<FacetRow[]>(sql, parameters);
-    const facets: SearchFacets = { kind: [], base: [], tags: [], rank: [], targetModules: [], peftType: [] };
+    const facets: SearchFacets = { kind: [], base: [], tags: [], rank: [], targetModules: [], peftType: [], evaluation: [] };
     let total = 0;
     for (const { facet, value, count } of rows) {
       if (facet === 'total') total = count;

@@ -100,6 +100,7 @@ describeOnHomes('search', (home) => {
       parameterCount: 3_000_000_000,
       sizeBytes: 12_000_000_000,
       digest: digestOf('content of ann/german-translator'),
+      exactMatch: null,
     });
     const composition = (await search.search({ kind: 'composition' })).items[0];
     assert.deepEqual(
@@ -207,6 +208,7 @@ describeOnHomes('search', (home) => {
         { value: 'LORA', count: 5 },
         { value: 'DORA', count: 1 },
       ],
+      evaluation: [],
     });
     const narrowed = await search.search({ q: 'sentiment', base: 'org/large' });
     assert.deepEqual(narrowed.facets.tags, [
@@ -220,6 +222,7 @@ describeOnHomes('search', (home) => {
       rank: [],
       targetModules: [],
       peftType: [],
+      evaluation: [],
     });
   });
 

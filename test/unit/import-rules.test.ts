@@ -32,6 +32,9 @@ const forbidden: readonly (readonly [from: string, imports: string, rule: string
   ['src/search/serves.ts', '#src/serve/target.js', 'adapters-come-before-compositions'],
   ['src/registry/composes.ts', '../compose/target.js', 'adapters-come-before-compositions'],
   ['src/compose/serves.ts', '#src/serve/target.js', 'compose-does-not-serve'],
+  ['src/evaluate/serves.ts', '#src/serve/target.js', 'evaluate-stands-alone'],
+  ['src/compose/evaluates.ts', '#src/evaluate/target.js', 'nobody-needs-evaluations'],
+  ['src/search/evaluates.ts', '#src/evaluate/target.js', 'adapters-come-before-compositions'],
   ['src/storage/looks-up.ts', '#src/publish/target.js', 'ground-floor'],
   ['src/registry/asks.ts', '#src/publish/target.js', 'registry-asks-nobody'],
   ['src/runtime/computes.ts', 'onnxruntime-node', 'engine-in-one-place'],
@@ -75,6 +78,7 @@ describe('the import rules', () => {
     for (const target of [
       'src/ids/ids',
       'src/compose/target',
+      'src/evaluate/target',
       'src/serve/target',
       'src/publish/target',
       'src/registry/target',

@@ -1,0 +1,50 @@
+// What evaluating a model refuses, and how an evaluation can end badly.
+import { errorsOf, type ErrorTable } from '#src/http/braid-error.js';
+
+export const evaluateErrors = {
+  ANSWER_NOT_A_CHOICE: {
+    status: 400,
+    message: 'Examples, {place}: the answer "{answer}" is none of the choices {choices}. List every answer that occurs as a choice.',
+    fields: ['place', 'answer', 'choices'],
+  },
+  CHOICES_REPEATED: {
+    status: 400,
+    message: 'The choice "{choice}" is listed more than once (blanks around it do not count): list every choice once.',
+    fields: ['choice'],
+  },
+  CHOICE_BLANK: { status: 400, message: 'Choice {position} is blank: leave it out.', fields: ['position'] },
+  TOO_MANY_EVALUATIONS: {
+    status: 429,
+    message: '{waiting} evaluations wait already, which is the limit: try again when some are done, or cancel them.',
+    fields: ['waiting'],
+    retryable: true,
+  },
+  UNKNOWN_EVALUATION: { status: 404, message: 'There is no evaluation {id}.', fields: ['id'] },
+  EVALUATION_ENDED: {
+    status: 409,
+    message: 'The evaluation {id} has {status} already; there is nothing to cancel.',
+    fields: ['id', 'status'],
+  },
+  EVALUATION_UNFINISHED: {
+    status: 409,
+    message: 'The evaluation {id} is {status}; only those that have succeeded are compared.',
+    fields: ['id', 'status'],
+  },
+  EVALUATIONS_DIFFER: {
+    status: 409,
+    message: '{first} and {second} were evaluated on different examples; a paired difference needs the same ones.',
+    fields: ['first', 'second'],
+  },
+  EVALUATION_ABANDONED: {
+    status: 500,
+    message:
+      'The hub stopped {attempts} times while this evaluation ran, without an example between, so it is not tried again: look at the log of the hub, then send the request anew.',
+    fields: ['attempts'],
+  },
+  EVALUATION_FAILED: {
+    status: 500,
+    message: 'The evaluation failed for a reason of our own; the log of the hub names it under this evaluation.',
+  },
+} as const satisfies ErrorTable;
+
+export const failEvaluate = errorsOf(evaluateErrors);
