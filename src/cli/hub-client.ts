@@ -6,6 +6,10 @@ import {
   type BaseModelView,
   type CompletionView,
   type CompositionView,
+  type EvaluationDifferenceView,
+  type EvaluationListView,
+  type EvaluationRequest,
+  type EvaluationView,
   type JobListView,
   type JobRequest,
   type CompositionJobView,
@@ -23,6 +27,8 @@ export interface SearchQuery {
   readonly targetModule?: readonly string[] | undefined;
   readonly peftType?: string | undefined;
   readonly kind?: string | undefined;
+  readonly evaluated?: string | undefined;
+  readonly minExactMatch?: number | undefined;
   readonly limit?: number | undefined;
   readonly after?: string | undefined;
 }
@@ -112,6 +118,35 @@ export class HubClient {
 
   getComposition(name: string, version?: string): Promise<CompositionView> {
     return this.http.json(`/api/compositions/${path(name)}`, { query: { version } });
+  }
+
+  startEvaluation(request: EvaluationRequest): Promise<EvaluationView> {
+    return this.http.json('/api/evaluations', { method: 'POST', json: request });
+  }
+
+  getEvaluation(id: string): Promise<EvaluationView> {
+    return this.http.json(`/api/evaluations/${encodeURIComponent(id)}`);
+  }
+
+  evaluationEvents(
+    id: string,
+    options: { readonly lastEventId?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<EventSourceMessage> {
+    return this.http.events(`/api/evaluations/${encodeURIComponent(id)}/events`, options);
+  }
+
+  cancelEvaluation(id: string): Promise<EvaluationView> {
+    return this.http.json(`/api/evaluations/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
+  }
+
+  /** The second minus the first. */
+  compareEvaluations(first: string, second: string): Promise<EvaluationDifferenceView> {
+    return this.http.json(`/api/evaluations/${encodeURIComponent(first)}/difference/${encodeURIComponent(second)}`);
+  }
+
+  /** The newest finished evaluation of each name of a model. */
+  async listEvaluations(model: string): Promise<readonly EvaluationView[]> {
+    return (await this.http.json<EvaluationListView>('/api/evaluations', { query: { model } })).items;
   }
 
   complete(request: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<CompletionView> {

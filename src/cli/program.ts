@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { registerComplete } from './commands/complete.js';
 import { registerCompose } from './commands/compose.js';
+import { registerEval } from './commands/eval.js';
 import { registerJobs } from './commands/jobs.js';
 import { registerList } from './commands/list.js';
 import { registerModels } from './commands/models.js';
@@ -21,6 +22,7 @@ Examples:
   braid search "reverse words" --base hf/smollm2                  find adapters
   braid compose acme/new-task --base hf/smollm2 \\
       --examples examples.jsonl --query "words" --top 20          learn a weighted combination from examples
+  braid eval hf/smollm2 acme/new-task --examples test.jsonl       measure it against the base
   braid complete acme/new-task "abc =>"                           call it
 
 Every command takes --json. Exit status: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted.`;
@@ -48,6 +50,7 @@ export function createProgram(context: CliContext, version: string): Command {
     registerSearch,
     registerCompose,
     registerRecompose,
+    registerEval,
     registerJobs,
     registerList,
     registerShow,

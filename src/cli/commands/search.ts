@@ -1,7 +1,7 @@
 // `braid search`: full text over adapters and compositions, with filters and counts.
 import { type Command } from 'commander';
 import { Invocation, ownOptions, type CliContext } from '../invocation.js';
-import { collect, repoName, wholeNumber } from '../options.js';
+import { collect, realNumber, repoName, wholeNumber } from '../options.js';
 import { renderSearch } from '../render/search.js';
 
 interface SearchOptions {
@@ -12,6 +12,8 @@ interface SearchOptions {
   readonly targetModule?: readonly string[];
   readonly peftType?: string;
   readonly kind?: string;
+  readonly evaluated?: string;
+  readonly minExactMatch?: number;
   readonly limit: number;
   readonly after?: string;
 }
@@ -29,6 +31,8 @@ export function registerSearch(program: Command, context: CliContext): void {
     .option('--target-module <name>', 'that changes this module, such as q_proj; may be repeated', collect)
     .option('--peft-type <type>', 'of this PEFT type, such as LORA')
     .option('--kind <kind>', 'adapter or composition')
+    .option('--evaluated <name>', 'that braid eval measured under this name; shows the exact match')
+    .option('--min-exact-match <share>', 'with --evaluated: of at least this exact match, 0 to 1', realNumber(0, 1))
     .option('--limit <n>', 'results in a page', wholeNumber(1, 100), 20)
     .option('--after <cursor>', 'the next page: the cursor that the last one ended with')
     .addHelpText('after', '\nExample:\n  braid search "reverse words" --base hf/smollm2 --min-rank 8')

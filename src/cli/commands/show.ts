@@ -6,6 +6,7 @@ import { Invocation, type CliContext } from '../invocation.js';
 import { versionedName } from '../options.js';
 import { renderAdapter } from '../render/adapters.js';
 import { renderComposition } from '../render/composition.js';
+import { renderKnownEvaluations } from '../render/evaluations.js';
 import { renderModel } from '../render/models.js';
 import { printableLine } from '../terminal.js';
 import { type VersionedName } from '#src/ids/ids.js';
@@ -26,13 +27,20 @@ async function show(invocation: Invocation, { name, version }: VersionedName): P
   const near: string[] = [];
   const adapter = await unlessUnknown(hub.getAdapter(name, version), 'UNKNOWN_ADAPTER', near);
   if (adapter !== undefined) {
-    invocation.show({ kind: 'adapter', ...adapter }, () => renderAdapter(adapter, terminal.style, new Date()));
+    const evaluations = await hub.listEvaluations(`${adapter.name}@${adapter.version}`);
+    invocation.show(
+      { kind: 'adapter', ...adapter, evaluations },
+      () => `${renderAdapter(adapter, terminal.style, new Date())}${renderKnownEvaluations(evaluations, terminal.style, new Date())}`,
+    );
     return;
   }
   const composition = await unlessUnknown(hub.getComposition(name, version), 'UNKNOWN_COMPOSITION', near);
   if (composition !== undefined) {
-    invocation.show({ kind: 'composition', ...composition }, () =>
-      renderComposition({ composition, hubUrl: hub.url, prompt: '…' }, terminal),
+    const evaluations = await hub.listEvaluations(`${composition.name}@${composition.version}`);
+    invocation.show(
+      { kind: 'composition', ...composition, evaluations },
+      () =>
+        `${renderComposition({ composition, hubUrl: hub.url, prompt: '…' }, terminal)}${renderKnownEvaluations(evaluations, terminal.style, new Date())}`,
     );
     return;
   }
@@ -43,7 +51,11 @@ async function show(invocation: Invocation, { name, version }: VersionedName): P
   }
   if (version !== undefined)
     throw new CliError('VERSION_OF_BASE_MODEL', `${name} is a base model, and base models have no versions: leave @${version} out.`);
-  invocation.show({ kind: 'base', ...model }, () => renderModel(model, terminal.style));
+  const evaluations = await hub.listEvaluations(model.name);
+  invocation.show(
+    { kind: 'base', ...model, evaluations },
+    () => `${renderModel(model, terminal.style)}${renderKnownEvaluations(evaluations, terminal.style, new Date())}`,
+  );
 }
 
 /** Undefined when the hub answers with `code`; the similar names that it gives then are added to `near`. */

@@ -12,12 +12,14 @@ export function renderSearch(page: SearchResult, { style, columns }: Terminal): 
   // What all results share stands below, among the counts; the line's room is for what tells them apart.
   const hasKinds = page.facets.kind.length > 1;
   const hasBases = page.facets.base.length > 1;
+  const hasScores = page.items.some(({ exactMatch }) => exactMatch !== null);
   const table = renderTable(
     [
       { heading: 'NAME' },
       ...(hasKinds ? [{ heading: 'KIND' }] : []),
       ...(hasBases ? [{ heading: 'BASE' }] : []),
       { heading: 'RANK', align: 'right' },
+      ...(hasScores ? [{ heading: 'EXACT MATCH', align: 'right' as const }] : []),
       { heading: 'ABOUT' },
     ],
     page.items.map((item) => [
@@ -25,6 +27,7 @@ export function renderSearch(page: SearchResult, { style, columns }: Terminal): 
       ...(hasKinds ? [item.kind] : []),
       ...(hasBases ? [item.base] : []),
       item.rank === null ? '' : String(item.rank),
+      ...(hasScores ? [item.exactMatch?.toFixed(2) ?? ''] : []),
       printableLine(item.description),
     ]),
     style,

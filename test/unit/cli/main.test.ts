@@ -22,7 +22,20 @@ describe('usage', () => {
   it('lists every command in the help, with examples', async () => {
     const { status, out, err } = await braid('--help');
     assert.deepEqual([status, err], [0, '']);
-    for (const command of ['serve', 'models', 'publish', 'search', 'compose', 'recompose', 'jobs', 'list', 'show', 'complete', 'worker']) {
+    for (const command of [
+      'serve',
+      'models',
+      'publish',
+      'search',
+      'compose',
+      'recompose',
+      'eval',
+      'jobs',
+      'list',
+      'show',
+      'complete',
+      'worker',
+    ]) {
       assert.match(out, new RegExp(`^  ${command} `, 'm'));
     }
     assert.match(out, /Examples:\n {2}braid serve/);
@@ -37,6 +50,7 @@ describe('usage', () => {
       'search',
       'compose',
       'recompose',
+      'eval',
       'jobs list',
       'jobs watch',
       'list',
