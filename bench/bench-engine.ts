@@ -20,6 +20,7 @@ const ANSWER = 16;
 const DECODE_ROWS = 8;
 const PROMPT = 128;
 const STEPS = 64;
+const STREAMED = 256;
 
 export interface BenchEngine {
   /** Milliseconds of one scoring call of `population` weight vectors, each over 5 rows × 64 tokens, the last 16 scored. */
@@ -28,6 +29,8 @@ export interface BenchEngine {
   decodeMixed(): Promise<number>;
   /** Tokens per second of 8 rows of the base alone. */
   decodeBase(): Promise<number>;
+  /** Milliseconds between the deliveries of one streamed row under an adapter, alone or while a search scores populations in the background. */
+  streamGaps(isSearching: boolean): Promise<number[]>;
   close(): Promise<void>;
 }
 
@@ -44,14 +47,25 @@ export async function openBenchEngine(bed: Bed): Promise<BenchEngine> {
     const wholeMs = await timed(() => generate(engine, mixtures, STEPS));
     return (DECODE_ROWS * (STEPS - 1) * 1000) / (wholeMs - prefillMs);
   };
+  const populationRows = (population: number, seed: number): ScoreRow[] => {
+    const rows: ScoreRow[] = [];
+    for (let candidate = 0; candidate < population; candidate++) {
+      const mixture = digests.map((digest, i) => ({ digest, weight: (((seed + 3 + candidate) * 7 + i * 13) % 20) / 100 - 0.1 }));
+      for (let row = 0; row < ROWS; row++) rows.push({ ids: tokenIds(row, LENGTH), from: LENGTH - ANSWER, mixture });
+    }
+    return rows;
+  };
   return {
-    evaluate: (population, seed, precision = 'float32') => {
-      const rows: ScoreRow[] = [];
-      for (let candidate = 0; candidate < population; candidate++) {
-        const mixture = digests.map((digest, i) => ({ digest, weight: (((seed + 3 + candidate) * 7 + i * 13) % 20) / 100 - 0.1 }));
-        for (let row = 0; row < ROWS; row++) rows.push({ ids: tokenIds(row, LENGTH), from: LENGTH - ANSWER, mixture });
-      }
-      return timed(() => engine.score(rows, { precision }));
+    evaluate: (population, seed, precision = 'float32') => timed(() => engine.score(populationRows(population, seed), { precision })),
+    streamGaps: async (isSearching) => {
+      const search = { isOn: isSearching };
+      const searching = (async () => {
+        for (let seed = 0; search.isOn; seed++) await engine.score(populationRows(DECODE_ROWS, seed), { background: true });
+      })();
+      const gaps = await streamOne(engine, [{ digest: digests[0] ?? digestOf(''), weight: 1 }]);
+      search.isOn = false;
+      await searching;
+      return gaps;
     },
     decodeMixed: () => decode(digests.slice(0, DECODE_ROWS).map((digest) => [{ digest, weight: 1 }])),
     decodeBase: () => decode(Array.from({ length: DECODE_ROWS }, () => [])),
@@ -100,6 +114,27 @@ async function generate(engine: ModelEngine, mixtures: readonly Mixture[], maxTo
       if (tokens !== maxTokens) throw new Error(`row ${row}: ${tokens} tokens instead of ${maxTokens}`);
     }),
   );
+}
+
+async function streamOne(engine: ModelEngine, mixture: Mixture): Promise<number[]> {
+  const request = {
+    ids: tokenIds(0, PROMPT),
+    mixture,
+    maxTokens: STREAMED,
+    stopTokens: [],
+    sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 },
+    topLogprobs: 0,
+    stream: true,
+  };
+  const gaps: number[] = [];
+  let last: number | undefined;
+  for await (const _token of engine.generate(request)) {
+    const now = performance.now();
+    // Tokens of one run come together.
+    if (last !== undefined && now - last > 1) gaps.push(now - last);
+    last = now;
+  }
+  return gaps;
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

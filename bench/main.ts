@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { type Bed, ensureBed } from './bed.js';
 import { type BenchEngine, openBenchEngine } from './bench-engine.js';
 import { PeftPeer } from './peft-peer.js';
-import { median, type Samples, spread } from './statistics.js';
+import { median, quantile, type Samples, spread } from './statistics.js';
 
 const POPULATION = 8;
 
@@ -53,6 +53,8 @@ const samples = {
   decodeTokensPerSecond: [] as number[],
   baseDecodeTokensPerSecond: [] as number[],
   peerDecodeTokensPerSecond: [] as number[],
+  streamGapMs: [] as number[],
+  streamGapUnderSearchMs: [] as number[],
 } satisfies Record<string, number[]>;
 
 for (let round = -1; round < rounds; round++) {
@@ -61,6 +63,9 @@ for (let round = -1; round < rounds; round++) {
   if (round < 0) continue;
   for (const [key, value] of Object.entries(one)) samples[key as keyof typeof samples].push(value);
 }
+say('Streaming, alone and beside a search …');
+samples.streamGapMs.push(...(await factored.streamGaps(false)));
+samples.streamGapUnderSearchMs.push(...(await factored.streamGaps(true)));
 peer?.close();
 await base.close();
 await factored.close();
@@ -127,6 +132,8 @@ function print(): void {
   }
   const ratio = (a: Samples, b: Samples): string =>
     a.length === 0 || b.length === 0 ? 'not measured' : `${(median(a) / median(b)).toFixed(2)}×`;
+  const gapsOf = (gaps: Samples): string => `${quantile(gaps, 0.5).toFixed(0)} and ${quantile(gaps, 0.95).toFixed(0)} ms`;
+  const total = (gaps: Samples): number => gaps.reduce((sum, gap) => sum + gap, 0);
   const gib = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
   const rows: [string, string, string, string][] = [
     [
@@ -164,6 +171,12 @@ function print(): void {
       spread(samples.baseDecodeTokensPerSecond, 'tok/s'),
       '',
       `factored at ${ratio(samples.decodeTokensPerSecond, samples.baseDecodeTokensPerSecond)} of the base`,
+    ],
+    [
+      'between deliveries of a stream, p50 and p95',
+      `${gapsOf(samples.streamGapMs)} alone, ${gapsOf(samples.streamGapUnderSearchMs)} beside a search`,
+      '',
+      `${(total(samples.streamGapUnderSearchMs) / total(samples.streamGapMs)).toFixed(2)}× the time for the whole stream`,
     ],
     ['loading the base', `${(loaded.openMs / 1000).toFixed(1)} s`, '', 'no second copy on disk'],
     [

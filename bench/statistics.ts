@@ -9,6 +9,12 @@ export function median(samples: Samples): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
+/** The value that a share of the samples, 0…1, does not exceed. */
+export function quantile(samples: Samples, share: number): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
+}
+
 /** `median (minimum–maximum) unit`, or nothing where nothing was measured. */
 export function spread(samples: Samples, unit: string): string {
   if (samples.length === 0) return '';

@@ -48,7 +48,7 @@ export class JobSearch {
       candidates: request.candidates.map(({ digest }) => digest),
       examples,
       space: 'delta',
-      precision: 'fp32',
+      precision: 'float32',
     };
     const memory: EvaluationMemory = {
       find: (keys) => this.evaluations.find(keys),

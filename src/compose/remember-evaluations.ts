@@ -21,7 +21,7 @@ export interface EvaluationScope {
   readonly examples: readonly TokenizedExample[];
   /** How weights combine adapters: `delta` or `factor`. */
   readonly space: string;
-  /** What the base computes in, such as `fp32`; answers of one precision say nothing of another's. */
+  /** What the base computes in, `float32` or `int8`; answers of one precision say nothing of another's. */
   readonly precision: string;
 }
 

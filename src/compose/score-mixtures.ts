@@ -30,7 +30,7 @@ export function createMixtureEvaluation({ engine, candidates, examples, signal }
       return wanted.map((index) => ({ ...exampleAt(examples, index), mixture }));
     });
     try {
-      const results = await engine.score(rows, { topLogprobs: 1, ...(signal !== undefined && { signal }) });
+      const results = await engine.score(rows, { topLogprobs: 1, background: true, ...(signal !== undefined && { signal }) });
       let next = 0;
       return requests.map(({ examples: wanted }) => wanted.map((index) => lossOf(exampleAt(examples, index), results[next++])));
     } catch (error) {

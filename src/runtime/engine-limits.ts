@@ -34,6 +34,8 @@ export function createLimits(config: LlamaConfig, provider: Provider, maxBatchRo
     cacheBytes: CACHE_BYTES,
     cacheBytesPerToken: config.layers * 2 * config.kvHeads * config.headDim * Float32Array.BYTES_PER_ELEMENT,
     streamedSteps: 4,
+    // Half of it would wait nearly as long: feeding twenty adapters costs what it costs.
+    backgroundTokens: RUN_TOKENS[provider] / 4,
     batchSteps: 16,
     contextLength: config.maxPositionEmbeddings,
     pageRank,

@@ -144,6 +144,7 @@ export class ModelEngine implements Engine {
     const wanted = options.topLogprobs ?? 0;
     const results = checked.map(({ ids, from }) => ({ logprobs: new Float32Array(ids.length - from), top: [] as TopLogprobs[] }));
     await this.runBatches(options.signal, checked, batches, (placed) => ({
+      isBackground: options.background ?? false,
       createCall: (batch, key) => this.createScoreCall(batch, key, checked, placed, options),
       deliver: (batch, result) => fillScores(results, batch, checked, result, wanted),
     }));
@@ -204,7 +205,7 @@ export class ModelEngine implements Engine {
     signal: AbortSignal | undefined,
     rows: readonly { readonly mixture: Mixture }[],
     batches: readonly ScorePiece[][],
-    createWork: (placed: readonly PlacedAdapter[][]) => Pick<ScoreTask, 'createCall' | 'deliver'>,
+    createWork: (placed: readonly PlacedAdapter[][]) => Pick<ScoreTask, 'createCall' | 'deliver' | 'isBackground'>,
   ): Promise<void> {
     if (batches.length === 0) return;
     await new Promise<void>((resolve, reject) => {

@@ -1,4 +1,5 @@
 // Decides what the worker runs next: prompts, then a few steps of all running rows, then a batch of a scoring job, and around again.
+// Scoring in the background, a search's, gives way to all of them.
 import type { GeneratedToken, GenerateRequest } from './engine.js';
 import { planSlots, type PlacedAdapter, type SlotCosts } from './plan-slots.js';
 import type { ScorePiece } from './plan-score-batches.js';
@@ -18,6 +19,8 @@ export interface GenerationTask {
 
 /** A score call: batches to be run in order. */
 export interface ScoreTask {
+  /** Gives way to requests that someone waits for. @default false */
+  readonly isBackground?: boolean;
   readonly batches: readonly (readonly ScorePiece[])[];
   /** @param key of the caches that the task's runs may leave for each other */
   createCall(batch: readonly ScorePiece[], key: number): RunCall;
@@ -38,6 +41,8 @@ export interface SchedulerLimits {
   readonly cacheBytesPerToken: number;
   /** Most steps of a run when someone reads token by token or waits to join. */
   readonly streamedSteps: number;
+  /** Padded tokens of a background batch while rows generate; alone, batches run as they were planned. */
+  readonly backgroundTokens: number;
   /** Most steps of a run otherwise. */
   readonly batchSteps: number;
   readonly contextLength: number;
@@ -57,7 +62,12 @@ interface ScoreJob {
   readonly key: number;
   readonly task: ScoreTask;
   next: number;
+  /** What a run has left of a batch that was cut. */
+  rest: readonly ScorePiece[] | undefined;
 }
+
+/** While rows generate, background work gets at most one part of the worker's time to so many parts of theirs: they slow down by a third at most. */
+const GENERATION_PARTS = 3;
 
 export class Scheduler {
   private readonly waiting: Row[] = [];
@@ -67,15 +77,19 @@ export class Scheduler {
   private readonly scoreJobs: ScoreJob[] = [];
   private nextKey = 1;
   private isPumping = false;
+  /** How long others may still run before it is the turn of background work again. */
+  private owedMs = 0;
 
   /**
    * @param run sends a call to the worker
    * @param forget tells the worker that these rows need their caches no more
+   * @param now milliseconds of a clock that only goes forward
    */
   constructor(
     private readonly limits: SchedulerLimits,
     private readonly run: (call: RunCall) => Promise<RunResult>,
     private readonly forget: (keys: readonly number[]) => void,
+    private readonly now: () => number = () => performance.now(),
   ) {}
 
   /** Requests that have not run yet. */
@@ -100,7 +114,7 @@ export class Scheduler {
   }
 
   score(task: ScoreTask): void {
-    this.scoreJobs.push({ key: this.nextKey++, task, next: 0 });
+    this.scoreJobs.push({ key: this.nextKey++, task, next: 0, rest: undefined });
     this.pump();
   }
 
@@ -156,7 +170,7 @@ export class Scheduler {
       return;
     }
     try {
-      await this.run(createFillCall(row, start, end, this.planAdapters([row], end - start)));
+      await this.timedRun(createFillCall(row, start, end, this.planAdapters([row], end - start)));
       row.filled = end;
     } catch (error) {
       if (this.leave(this.filling, (other) => other === row)) row.task.fail(error);
@@ -180,14 +194,16 @@ export class Scheduler {
   }
 
   private async scoreOne(): Promise<void> {
-    const job = this.scoreJobs[0];
-    const batch = job?.task.batches[job.next];
-    if (job === undefined || batch === undefined) return;
+    const isBusy = this.waiting.length + this.filling.length + this.running.length > 0;
+    const job = this.scoreJobs.find(({ task }) => task.isBackground !== true) ?? this.scoreJobs[0];
+    if (job === undefined || (job.task.isBackground === true && isBusy && this.owedMs > 0)) return;
+    const batch = this.takeBatch(job, isBusy);
+    if (batch === undefined) return;
     const { task } = job;
-    job.next++;
     const isThis = (other: ScoreJob): boolean => other === job;
     try {
-      const result = await this.run(task.createCall(batch, job.key));
+      const call = task.createCall(batch, job.key);
+      const result = await (task.isBackground === true ? this.backgroundRun(call) : this.timedRun(call));
       // A task that was cancelled during the run has left already.
       if (!remove(this.scoreJobs, isThis)) return;
       this.scoreJobs.push(job);
@@ -196,7 +212,37 @@ export class Scheduler {
       if (this.leave(this.scoreJobs, isThis)) task.fail(error);
       return;
     }
-    if (job.next === task.batches.length && this.leave(this.scoreJobs, isThis)) task.finish();
+    if (job.next === task.batches.length && job.rest === undefined && this.leave(this.scoreJobs, isThis)) task.finish();
+  }
+
+  /** The next pieces of a job to be run together. */
+  private takeBatch(job: ScoreJob, isBusy: boolean): readonly ScorePiece[] | undefined {
+    const planned = job.rest ?? job.task.batches[job.next];
+    if (job.rest === undefined) job.next++;
+    job.rest = undefined;
+    if (planned === undefined || !isBusy || job.task.isBackground !== true) return planned;
+    const columns = planned.reduce((most, { start, end }) => Math.max(most, end - start), 1);
+    const fitting = Math.max(1, Math.floor(this.limits.backgroundTokens / columns));
+    if (fitting < planned.length) job.rest = planned.slice(fitting);
+    return planned.slice(0, fitting);
+  }
+
+  private async timedRun(call: RunCall): Promise<RunResult> {
+    const start = this.now();
+    try {
+      return await this.run(call);
+    } finally {
+      this.owedMs = Math.max(0, this.owedMs - (this.now() - start));
+    }
+  }
+
+  private async backgroundRun(call: RunCall): Promise<RunResult> {
+    const start = this.now();
+    try {
+      return await this.run(call);
+    } finally {
+      this.owedMs = GENERATION_PARTS * (this.now() - start);
+    }
   }
 
   /** Takes waiting rows in order of arrival while they fit beside the running ones and into one prefill. */
@@ -227,7 +273,7 @@ export class Scheduler {
     const { maxBatchRows, streamedSteps, batchSteps, contextLength } = this.limits;
     const streamed = rows.filter(({ task }) => task.request.stream);
     const canJoin = this.filling.length > 0 || (this.waiting.length > 0 && rows.length < maxBatchRows);
-    const isHurried = streamed.length > 0 || canJoin || this.scoreJobs.length > 0;
+    const isHurried = streamed.length > 0 || canJoin || this.scoreJobs.some(({ task }) => task.isBackground !== true);
     let most = isHurried ? streamedSteps : batchSteps;
     // A stream begins with single tokens, so that its reader sees it live, and then comes in small groups.
     for (const { emitted } of streamed) most = Math.min(most, Math.max(1, emitted));
@@ -248,7 +294,7 @@ export class Scheduler {
   private async runRows(rows: readonly Row[], call: RunCall): Promise<void> {
     let result: RunResult;
     try {
-      result = await this.run(call);
+      result = await this.timedRun(call);
     } catch (error) {
       for (const row of rows) if (this.leave(this.running, (other) => other === row)) row.task.fail(error);
       return;

@@ -186,6 +186,22 @@ describe('an engine', () => {
     }
   });
 
+  test('scoring in the background beside a stream: the same numbers on both sides', async () => {
+    const mixtures = [0.2, 0.5, 0.9].map((weight) => [part('lora-r8-all', weight), part('lora-r4-qv', 1 - weight)]);
+    const ids = Array.from({ length: 40 }, (_, i) => (i * 37) % 256);
+    const rows = Array.from({ length: 24 }, (_, i) => ({ ids: ids.slice(0, 20 + (i % 20)), from: 5, mixture: mixtures[i % 3] ?? [] }));
+    const asked = request([3, 1, 4, 1, 5], [part('rslora-r8')], { maxTokens: 60, stream: true });
+    const [aloneScores, aloneTokens] = [await engine.score(rows), idsOf(await collect(engine.generate(asked)))];
+    const [scores, tokens] = await Promise.all([engine.score(rows, { background: true }), collect(engine.generate(asked))]);
+    assert.deepEqual(idsOf(tokens), aloneTokens);
+    for (const [i, { logprobs }] of scores.entries()) {
+      assert.equal(logprobs.length, aloneScores[i]?.logprobs.length);
+      for (const [j, logprob] of logprobs.entries()) {
+        assert.ok(Math.abs(logprob - (aloneScores[i]?.logprobs[j] ?? Number.NaN)) < NLL_TOLERANCE, `row ${i}, token ${j}`);
+      }
+    }
+  });
+
   test('a stop token ends the row and is reported', async () => {
     const { mixture, expected } = at(bed.cases, 0);
     const { prompt, greedy } = at(expected, 0);

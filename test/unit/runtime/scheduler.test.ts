@@ -14,6 +14,7 @@ const limits: SchedulerLimits = {
   cacheBytes: 1000,
   cacheBytesPerToken: 1,
   streamedSteps: 4,
+  backgroundTokens: 6,
   batchSteps: 16,
   contextLength: 300,
   pageRank: 8,
@@ -26,7 +27,7 @@ interface Bed {
   readonly forgotten: number[];
   /** Generates; the answer is the tokens, or the error. */
   readonly generate: (options?: Partial<GenerateRequest>) => { task: GenerationTask; done: Promise<GeneratedToken[]> };
-  readonly score: (batches: number) => Promise<void>;
+  readonly score: (batches: number, options?: { isBackground?: boolean; rows?: number }) => Promise<void>;
 }
 
 /** Every row is given token 1 at every step, unless `answer` says otherwise; `onCall` may act while a run is on its way. */
@@ -36,14 +37,18 @@ function createBed(
     onCall?: (call: RunCall, index: number) => void;
     token?: (call: RunCall, row: number, step: number) => number;
     logprob?: number;
+    /** Milliseconds that a run takes by the scheduler's clock. */
+    durationMs?: (call: RunCall) => number;
   } = {},
 ): Bed {
+  let nowMs = 0;
   const calls: RunCall[] = [];
   const forgotten: number[] = [];
   const run = async (call: RunCall): Promise<RunResult> => {
     calls.push(call);
     options.onCall?.(call, calls.length - 1);
     await new Promise((resolve) => setImmediate(resolve));
+    nowMs += options.durationMs?.(call) ?? 1;
     const places = call.steps * call.targets.length;
     const tokens = Array.from({ length: places }, (_, place) =>
       BigInt(options.token?.(call, place % call.targets.length, Math.floor(place / call.targets.length)) ?? 1),
@@ -57,7 +62,12 @@ function createBed(
       hidden: new Float32Array(0),
     };
   };
-  const scheduler = new Scheduler({ ...limits, ...options.limits }, run, (keys) => forgotten.push(...keys));
+  const scheduler = new Scheduler(
+    { ...limits, ...options.limits },
+    run,
+    (keys) => forgotten.push(...keys),
+    () => nowMs,
+  );
   return {
     scheduler,
     calls,
@@ -82,12 +92,13 @@ function createBed(
       scheduler.generate(task);
       return { task, done };
     },
-    score: (batches) =>
+    score: (batches, { isBackground = false, rows = 1 } = {}) =>
       new Promise((resolve, reject) => {
-        const batch = [{ row: 0, start: 0, end: 3, from: 3, isLast: true }];
+        const batch = Array.from({ length: rows }, (_, row) => ({ row, start: 0, end: 3, from: 3, isLast: true }));
         const task: ScoreTask = {
+          isBackground,
           batches: Array.from({ length: batches }, () => batch),
-          createCall: () => ({ ...emptyCall, targets: BigInt64Array.of(1n) }),
+          createCall: (pieces) => ({ ...emptyCall, rows: pieces.length, targets: BigInt64Array.of(1n) }),
           deliver: () => undefined,
           finish: resolve,
           fail: reject,
@@ -275,4 +286,52 @@ test('numbers that are not finite fail the row', async () => {
   const mixture = [{ digest: digestOf('adapter'), weight: 2 }];
   await assert.rejects(generate({ mixture }).done, { code: 'NOT_FINITE', message: /under this mixture; use smaller weights\.$/ });
   await assert.rejects(generate().done, { code: 'NOT_FINITE', message: /without any adapter: the base model itself is at fault/ });
+});
+
+/** A scoring call, by the shape of `emptyCall`. */
+const isScore = (call: RunCall): boolean => call.stopTokens.length === 1 && call.stopTokens[0] === -1n && call.columns === 3;
+
+test('alone, background batches run as they were planned; beside rows they are cut and lose nothing', async () => {
+  const alone = createBed();
+  await alone.score(2, { isBackground: true, rows: 5 });
+  assert.deepEqual(
+    alone.calls.map(({ rows }) => rows),
+    [5, 5],
+  );
+  const beside = createBed();
+  const generated = beside.generate({ maxTokens: 200, stream: true });
+  await Promise.all([generated.done, beside.score(2, { isBackground: true, rows: 5 })]);
+  const scored = beside.calls.filter(isScore).map(({ rows }) => rows);
+  assert.deepEqual(scored, [2, 2, 1, 2, 2, 1]);
+});
+
+test('beside rows, background scoring gets a quarter of the time, and never two runs in a row', async () => {
+  const isScoreMs = (call: RunCall): number => (isScore(call) ? 50 : 10);
+  const bed = createBed({ durationMs: isScoreMs, limits: { contextLength: 2_000 } });
+  const generated = bed.generate({ maxTokens: 400, stream: true });
+  const scoring = bed.score(40, { isBackground: true });
+  await generated.done;
+  const untilEnd = bed.calls.slice(0, bed.calls.findLastIndex((call) => !isScore(call)) + 1);
+  const scoreMs = untilEnd.filter(isScore).length * 50;
+  const decodeMs = untilEnd.filter((call) => !isScore(call)).length * 10;
+  assert.ok(scoreMs > 0 && scoreMs <= decodeMs / 3 + 50, `${scoreMs} ms of scoring in ${decodeMs} ms of decoding`);
+  for (const [i, call] of untilEnd.entries())
+    if (isScore(call)) assert.ok(!isScore(untilEnd[i + 1] ?? call), 'a row waits for one run at most');
+  await scoring;
+});
+
+test('scoring that someone waits for goes before the background, and the background does not shorten runs', async () => {
+  const order: string[] = [];
+  const bed = createBed();
+  const background = bed.score(3, { isBackground: true }).then(() => order.push('background'));
+  const foreground = bed.score(3).then(() => order.push('foreground'));
+  await Promise.all([background, foreground]);
+  assert.deepEqual(order, ['foreground', 'background']);
+
+  const steps = createBed();
+  await Promise.all([steps.generate({ maxTokens: 64 }).done, steps.score(1, { isBackground: true })]);
+  assert.ok(
+    steps.calls.some((call) => call.steps === 16),
+    'unstreamed rows still take long runs',
+  );
 });
