@@ -88,7 +88,7 @@ async function scoreRows(rows: readonly TokenizedExample[], mixture: Mixture, co
       () =>
         engine.score(
           rows.map((row) => ({ ...row, mixture })),
-          { signal },
+          { background: true, signal },
         ),
       signal,
     );
