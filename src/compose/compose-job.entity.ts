@@ -2,6 +2,7 @@
 import { Column, CreateDateColumn, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import type { Digest, RepoName, RowId, Version } from '#src/ids/ids.js';
 import { BaseModel } from '#src/registry/base-model.entity.js';
+import type { Space } from '#src/registry/composition-version.entity.js';
 import type { PlacedExample } from '#src/tokenizer/examples.js';
 import type { JobFailure, JobProgress, JobStatus } from './compose.views.js';
 import type { OptimizerName } from './optimizers/create-optimizer.js';
@@ -16,6 +17,8 @@ export interface JobRequest {
   readonly budget: number;
   readonly seed: number;
   readonly optimizer: OptimizerName;
+  /** @default 'delta' */
+  readonly space?: Space;
   /** Weights to try first, in the candidates' order. */
   readonly warmStart?: readonly number[];
   /** How the candidates were found, where they were not named. */

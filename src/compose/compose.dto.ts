@@ -15,6 +15,7 @@ import {
   Max,
   Min,
 } from 'class-validator';
+import { type Space, SPACES } from '#src/registry/composition-version.entity.js';
 import { JOB_STATUSES, type JobStatus, PRIORITY_NAMES, type PriorityName } from './compose.views.js';
 import { OPTIMIZER_NAMES, type OptimizerName } from './optimizers/create-optimizer.js';
 
@@ -111,6 +112,16 @@ export class ComposeRequest {
   @IsOptional()
   @IsIn(OPTIMIZER_NAMES)
   readonly optimizer?: OptimizerName;
+
+  @ApiPropertyOptional({
+    enum: SPACES,
+    default: 'delta',
+    description:
+      'What weights act on. delta: W₀ + Σ wᵢ·sᵢ·BᵢAᵢ, any adapters; factor: W₀ + (Σ wᵢ·sᵢ·Bᵢ)(Σ wᵢ·Aᵢ), as LoraHub merges, adapters of one rank and the same targets.',
+  })
+  @IsOptional()
+  @IsIn(SPACES)
+  readonly space?: Space;
 
   @ApiPropertyOptional({ example: '1.0.0', description: 'Version of the composition; without it, the next one.' })
   @IsOptional()

@@ -5,8 +5,10 @@ import { BraidError, errorsOf } from '#src/http/braid-error.js';
 import { parseRepoName, parseRowId, parseVersion, type RepoName, type RowId, type Version } from '#src/ids/ids.js';
 import type { BaseModel } from '#src/registry/base-model.entity.js';
 import type { CompositionVersion } from '#src/registry/composition-version.entity.js';
+import { findFactorMismatch } from '#src/registry/find-factor-mismatch.js';
 import { registryErrors } from '#src/registry/registry.errors.js';
 import { RegistryService } from '#src/registry/registry.service.js';
+import { fail as failRuntime } from '#src/runtime/runtime.errors.js';
 import { parseExamples, type TokenizedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import { type CandidateSource, chooseCandidates } from './choose-candidates.js';
@@ -22,7 +24,7 @@ import { decodeJobCursor, encodeJobCursor } from './job-cursor.js';
 import { followJob, parseEventId } from './job-events.js';
 import { JobRunner } from './job-runner.service.js';
 import { listedJobView } from './listed-job-view.js';
-import type { CompositionReport, Recipe } from './report.js';
+import type { Candidate, CompositionReport, Recipe } from './report.js';
 import { RetrieveService } from './retrieve.service.js';
 import { parseWarmStart } from './warm-start.js';
 
@@ -52,6 +54,8 @@ export class ComposeService {
     // Tokens are made again when the job runs; here they show whether every example fits the context, and what the task looks like.
     const tokens = tokenizeExamples(examples, await this.tokenizers.get(baseModel), baseModel.contextLength);
     const { candidates, retrieval } = await chooseCandidates(request, baseModel, this.candidateSource(baseModel, tokens));
+    const space = request.space ?? 'delta';
+    if (space === 'factor') await this.assertFactorSpace(candidates);
     const budget = request.budget ?? DEFAULT_BUDGET;
     const fewest = fewestEvaluations(candidates.length);
     if (budget < fewest) throw failCompose('BUDGET_TOO_SMALL', { budget, candidates: candidates.length, fewest });
@@ -69,6 +73,7 @@ export class ComposeService {
         budget,
         seed: request.seed ?? DEFAULT_SEED,
         optimizer: request.optimizer ?? 'cma-es',
+        space,
         ...(warmStart !== undefined && { warmStart }),
         ...(retrieval !== undefined && { retrieval }),
       },
@@ -134,6 +139,13 @@ export class ComposeService {
     );
   }
 
+  /** @throws BraidError FACTORS_DIFFER */
+  private async assertFactorSpace(candidates: readonly Candidate[]): Promise<void> {
+    const versions = await Promise.all(candidates.map(({ adapter, version }) => this.registry.getAdapterVersion(adapter, version)));
+    const mismatch = findFactorMismatch(versions);
+    if (mismatch !== undefined) throw failRuntime('FACTORS_DIFFER', { ...mismatch });
+  }
+
   private candidateSource(baseModel: BaseModel, examples: readonly TokenizedExample[]): CandidateSource {
     return {
       getAdapterVersion: (name, version) => this.registry.getAdapterVersion(name, version),
@@ -177,6 +189,7 @@ export class ComposeService {
       budget: request.budget,
       seed: request.seed,
       optimizer: request.optimizer,
+      space: request.space ?? 'delta',
       composition: status === 'succeeded' ? await this.compositionOf(job) : null,
     };
   }

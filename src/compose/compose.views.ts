@@ -1,5 +1,6 @@
 // What the routes of compose answer.
 import { ApiProperty } from '@nestjs/swagger';
+import { type Space, SPACES } from '#src/registry/composition-version.entity.js';
 import type { CompositionPart, CompositionReport, Recipe } from './report.js';
 
 export const JOB_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
@@ -39,8 +40,8 @@ export class CompositionView {
   readonly version: string;
   @ApiProperty({ description: 'Name of the base model.' })
   readonly baseModel: string;
-  @ApiProperty({ enum: ['delta'], description: 'delta: W₀ + Σ wᵢ·ΔWᵢ' })
-  readonly space: 'delta';
+  @ApiProperty({ enum: SPACES, description: 'delta: W₀ + Σ wᵢ·sᵢ·BᵢAᵢ; factor: W₀ + (Σ wᵢ·sᵢ·Bᵢ)(Σ wᵢ·Aᵢ)' })
+  readonly space: Space;
   @ApiProperty({
     type: 'array',
     items: { type: 'object' },
@@ -119,6 +120,8 @@ export class CompositionJobView extends ListedJobView {
   readonly seed: number;
   @ApiProperty()
   readonly optimizer: string;
+  @ApiProperty({ enum: SPACES })
+  readonly space: Space;
   @ApiProperty({ type: CompositionView, nullable: true, description: 'Present when the job succeeded.' })
   readonly composition: CompositionView | null;
 }

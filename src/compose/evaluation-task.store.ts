@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { Digest, RowId } from '#src/ids/ids.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
+import type { Space } from '#src/registry/composition-version.entity.js';
 import type { EvaluationRequest, ExampleLoss } from './evaluate.js';
 
 /** Everything that a process needs to evaluate, besides base model and adapters. */
@@ -12,7 +13,7 @@ export interface TaskWork {
   readonly examples: readonly TokenizedExample[];
   /** Their examples are indices into `examples` here. */
   readonly requests: readonly EvaluationRequest[];
-  readonly space: string;
+  readonly space: Space;
   readonly precision: string;
 }
 

@@ -40,6 +40,7 @@ export class JobSearch {
    */
   async search(job: ComposeJob, { signal, onProgress, onMeasured }: JobSearchOptions): Promise<Version> {
     const { baseModel, request } = job;
+    const { space = 'delta' } = request;
     const [engine, codec] = await Promise.all([this.engines.get(baseModel.digest), this.tokenizers.get(baseModel)]);
     signal.throwIfAborted();
     const examples = tokenizeExamples(request.examples, codec, engine.contextLength);
@@ -47,7 +48,7 @@ export class JobSearch {
       base: baseModel,
       candidates: request.candidates.map(({ digest }) => digest),
       examples,
-      space: 'delta',
+      space,
       precision: 'float32',
     };
     const memory: EvaluationMemory = {
@@ -66,6 +67,7 @@ export class JobSearch {
       remember: (evaluate) => createRememberingEvaluation(this.worker.share(evaluate, job.id, scope, signal), memory, scope),
       examplesDigest: request.examplesDigest,
       optimizer: request.optimizer,
+      space,
       seed: request.seed,
       budget: request.budget,
       signal,
@@ -77,7 +79,7 @@ export class JobSearch {
       name: job.name,
       baseModel,
       version: job.version ?? undefined,
-      space: 'delta',
+      space,
       parts: [...parts],
       recipe: { ...recipe, settings: settingsOf(request) },
       report: { ...report },

@@ -1,6 +1,7 @@
 // An evaluation that asks a store first: what any job has measured before is looked up, the rest is computed and written down before it is answered.
 import { createHash } from 'node:crypto';
 import type { Digest, RowId } from '#src/ids/ids.js';
+import type { Space } from '#src/registry/composition-version.entity.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
 import type { Evaluate, EvaluationRequest, ExampleLoss } from './evaluate.js';
 import type { KnownLoss } from './evaluation-store.js';
@@ -19,8 +20,7 @@ export interface EvaluationScope {
   /** Digests of the candidates, in the order of the weights. */
   readonly candidates: readonly Digest[];
   readonly examples: readonly TokenizedExample[];
-  /** How weights combine adapters: `delta` or `factor`. */
-  readonly space: string;
+  readonly space: Space;
   /** What the base computes in, `float32` or `int8`; answers of one precision say nothing of another's. */
   readonly precision: string;
 }

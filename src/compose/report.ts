@@ -1,5 +1,6 @@
 // What a search leaves behind: the recipe that gives the same weights again, and the report of what was measured on the way. Both are JSON.
 import type { Digest, RepoName, Version } from '#src/ids/ids.js';
+import type { Space } from '#src/registry/composition-version.entity.js';
 import type { ComposedWeights, StageReport, StrategySettings, Winner } from './compose-weights.js';
 import type { CurvePoint, Evaluation } from './evaluation-ledger.js';
 import type { Objective } from './objective.js';
@@ -13,7 +14,7 @@ export interface Candidate {
 }
 
 export interface CompositionPart extends Candidate {
-  /** wᵢ of Σ wᵢ·ΔWᵢ, exactly as it was measured; never 0. */
+  /** wᵢ, exactly as it was measured; never 0. */
   readonly weight: number;
 }
 
@@ -23,7 +24,7 @@ export interface Recipe {
   readonly base: { readonly name: RepoName; readonly digest: Digest };
   /** Which adapters were offered, in the order of the weights that the search moved. */
   readonly candidates: readonly Candidate[];
-  readonly space: 'delta';
+  readonly space: Space;
   readonly strategy: { readonly name: 'select-then-search'; readonly settings: StrategySettings };
   readonly optimizer: OptimizerName;
   readonly seed: number;

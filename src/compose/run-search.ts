@@ -18,6 +18,7 @@ export interface SearchInput {
   readonly examples: readonly TokenizedExample[];
   readonly examplesDigest: Recipe['examples']['digest'];
   readonly optimizer: Recipe['optimizer'];
+  readonly space: Recipe['space'];
   readonly seed: number;
   readonly budget: number;
   /** Puts a memory before the model: an evaluation in, an evaluation of the same answers out. */
@@ -34,12 +35,13 @@ export interface SearchOutcome {
 
 /** @throws BraidError NOTHING_EVALUABLE and what the engine throws; the signal's reason when it is aborted */
 export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
-  const { engine, base, candidates, examples, optimizer, seed, budget, remember, signal, onProgress } = input;
+  const { engine, base, candidates, examples, optimizer, space, seed, budget, remember, signal, onProgress } = input;
   const startedAt = performance.now();
   const evaluate = createMixtureEvaluation({
     engine,
     candidates: candidates.map(({ digest }) => digest),
     examples,
+    space,
     ...(signal !== undefined && { signal }),
   });
   const patient: Evaluate = (requests) => patiently(() => evaluate(requests), signal);
@@ -60,7 +62,7 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
     format: 1,
     base,
     candidates,
-    space: 'delta',
+    space,
     strategy: { name: 'select-then-search', settings: DEFAULT_STRATEGY },
     optimizer,
     seed,

@@ -1,32 +1,37 @@
 // Turns weight vectors into losses on a loaded base model: a population is scored as the rows of one batch.
 import { BraidError } from '#src/http/braid-error.js';
 import type { Digest } from '#src/ids/ids.js';
+import type { Space } from '#src/registry/composition-version.entity.js';
 import type { Engine, Mixture, ScoreResult, ScoreRow } from '#src/runtime/engine.js';
+import { createMixture } from '#src/runtime/factor-mixture.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
 import type { Evaluate, EvaluationRequest, ExampleLoss } from './evaluate.js';
 import type { WeightVector } from './objective.js';
 
 // A cancelled search ends after the call in progress, and a call must not hold the rows of a whole population over 256 examples.
 const MOST_TOKENS_PER_CALL = 32_768;
+// In factor space every weight vector is an adapter of its own, which a call holds in memory until it ends.
+const MOST_COMBINED_PER_CALL = 8;
 
 export interface MixtureScoring {
   readonly engine: Engine;
   /** Digests of the candidates, in the order of the weights; all different. */
   readonly candidates: readonly Digest[];
   readonly examples: readonly TokenizedExample[];
+  readonly space: Space;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Semantics: nll(w, example) = −Σ log p(answer token) under W₀ + Σ wᵢ·ΔWᵢ.
+ * Semantics: nll(w, example) = −Σ log p(answer token) under W₀ + Σ wᵢ·sᵢ·BᵢAᵢ, or in factor space W₀ + (Σ wᵢ·sᵢ·Bᵢ)(Σ wᵢ·Aᵢ).
  * A mixture under which the model computes no finite number has the loss Infinity.
  * @throws what the engine throws, save NOT_FINITE; the signal's reason when it is aborted
  */
-export function createMixtureEvaluation({ engine, candidates, examples, signal }: MixtureScoring): Evaluate {
+export function createMixtureEvaluation({ engine, candidates, examples, space, signal }: MixtureScoring): Evaluate {
   const scoreCall = async (requests: readonly EvaluationRequest[]): Promise<ExampleLoss[][]> => {
     signal?.throwIfAborted();
     const rows = requests.flatMap(({ weights, examples: wanted }): ScoreRow[] => {
-      const mixture = mixtureOf(weights, candidates);
+      const mixture = createMixture({ space, parts: partsOf(weights, candidates) });
       return wanted.map((index) => ({ ...exampleAt(examples, index), mixture }));
     });
     try {
@@ -47,18 +52,19 @@ export function createMixtureEvaluation({ engine, candidates, examples, signal }
 
   return async (requests) => {
     const losses: ExampleLoss[][] = [];
-    for (const call of cutCalls(requests, examples)) losses.push(...(await scoreCall(call)));
+    for (const call of cutCalls(requests, examples, space)) losses.push(...(await scoreCall(call)));
     return losses;
   };
 }
 
-/** Neighbouring requests of at most MOST_TOKENS_PER_CALL together; a request is never cut. */
-function cutCalls(requests: readonly EvaluationRequest[], examples: readonly TokenizedExample[]): EvaluationRequest[][] {
+/** Neighbouring requests within both limits together; a request is never cut. */
+function cutCalls(requests: readonly EvaluationRequest[], examples: readonly TokenizedExample[], space: Space): EvaluationRequest[][] {
   const calls: EvaluationRequest[][] = [];
   let tokens = Infinity;
   for (const request of requests) {
     const size = request.examples.reduce((sum, index) => sum + exampleAt(examples, index).ids.length, 0);
-    if (tokens + size > MOST_TOKENS_PER_CALL) {
+    const isFull = space === 'factor' && calls.at(-1)?.length === MOST_COMBINED_PER_CALL;
+    if (isFull || tokens + size > MOST_TOKENS_PER_CALL) {
       calls.push([]);
       tokens = 0;
     }
@@ -85,7 +91,7 @@ function lossOf(example: TokenizedExample, result: ScoreResult | undefined): Exa
   return { nll, tokens: answerTokens(example), isExact };
 }
 
-function mixtureOf(weights: WeightVector, candidates: readonly Digest[]): Mixture {
+function partsOf(weights: WeightVector, candidates: readonly Digest[]): Mixture {
   return candidates.flatMap((digest, i) => {
     const weight = weights[i] ?? 0;
     return weight === 0 ? [] : [{ digest, weight }];

@@ -5,6 +5,7 @@ import { Observable } from 'rxjs';
 import { digestOf, parseRowId, parseVersionedName } from '#src/ids/ids.js';
 import type { BaseModel } from '#src/registry/base-model.entity.js';
 import { mixtureOfModel } from '#src/registry/mixture-of-model.js';
+import { createMixture } from '#src/runtime/factor-mixture.js';
 import { RegistryService, type ResolvedModel } from '#src/registry/registry.service.js';
 import { parseExamples, type PlacedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
@@ -49,7 +50,7 @@ export class EvaluateService implements OnModuleDestroy {
     const choices = request.choices === undefined ? null : checkChoices(request.choices, examples);
     const longest = await this.countAnswerTokens(examples, choices, model.baseModel);
     const settings: MeasureSettings = {
-      mixture: mixtureOfModel(model),
+      mixture: createMixture(mixtureOfModel(model)),
       maxTokens: request.maxTokens ?? Math.max(DEFAULT_MAX_TOKENS, longest),
       choices,
       lengthNormalized: choices !== null && (request.lengthNormalized ?? false),

@@ -1,9 +1,13 @@
-// An immutable version of a composition: Σ wᵢ·ΔWᵢ over adapter versions of one base model, with the recipe that found it.
+// An immutable version of a composition: weighted adapter versions of one base model, with the recipe that found it.
 import { Column, Entity } from 'typeorm';
 import { type Digest, type RepoName, type Version } from '../ids/ids.js';
 import { RepositoryVersion } from './repository-version.js';
 
-/** One term of a composition. */
+/** What weights act on: `delta` is Σ wᵢ·sᵢ·BᵢAᵢ, `factor` is LoraHub's (Σ wᵢ·sᵢ·Bᵢ)(Σ wᵢ·Aᵢ), for adapters of one shape. */
+export const SPACES = ['delta', 'factor'] as const;
+export type Space = (typeof SPACES)[number];
+
+/** One adapter of a composition and its weight. */
 export interface CompositionPart {
   readonly adapter: RepoName;
   readonly version: Version;
@@ -18,7 +22,7 @@ export class CompositionVersion extends RepositoryVersion {
   digest: Digest;
 
   @Column({ type: 'text' })
-  space: 'delta';
+  space: Space;
 
   @Column({ type: 'jsonb' })
   parts: CompositionPart[];

@@ -5,6 +5,8 @@ import { BraidError } from '#src/http/braid-error.js';
 import type { Digest } from '#src/ids/ids.js';
 import { countAdapterPages, sizeOfPages, type ModuleTable, type PageCounts } from './adapter-fit.js';
 import { fail } from './runtime.errors.js';
+import type { WeightedAdapter } from './engine.js';
+import { FactorSource } from './factor-source.js';
 import type { AdapterSource } from './sources.js';
 import type { LoadCall } from './worker/protocol.js';
 
@@ -13,6 +15,8 @@ type Pages = ReadonlyMap<LinearClass, readonly number[]>;
 interface Resident {
   readonly pages: Pages;
   readonly bytes: number;
+  /** Made of others, for weights that may never come again. */
+  readonly isCombined: boolean;
   pins: number;
   lastUse: number;
 }
@@ -37,6 +41,12 @@ export interface ResidencyOptions {
   readonly load: (call: LoadCall) => void;
 }
 
+/** Parts of the adapters that are compositions in factor space, by digest. */
+type FactorParts = ReadonlyMap<Digest, readonly WeightedAdapter[]>;
+
+// Searching in factor space makes an adapter for every weight vector; all of them together get this share of the memory, so that they push out each other first.
+const COMBINED_SHARE = 0.25;
+
 // Reading and checking is the object store's time, not ours; a few at once hide its latency without holding many adapters in memory.
 const CONCURRENT_READS = 4;
 
@@ -54,7 +64,12 @@ export class AdapterResidency {
   private turn: Promise<unknown> = Promise.resolve();
   private readonly waiters = new Set<() => void>();
 
-  constructor(private readonly options: ResidencyOptions) {}
+  private combinedBytes = 0;
+  private readonly factorSource: FactorSource;
+
+  constructor(private readonly options: ResidencyOptions) {
+    this.factorSource = new FactorSource((digest) => options.source.load(digest));
+  }
 
   /** Bytes of pages in use. */
   get residentBytes(): number {
@@ -64,12 +79,12 @@ export class AdapterResidency {
   /**
    * Brings the adapters into pages and pins them until the hold is released.
    * Waits its turn, first come first served, until pinned memory is free.
-   * @throws BraidError ADAPTER_MEMORY_EXCEEDED, ADAPTER_MISFIT, ADAPTER_UNREADABLE, WORKER_CRASHED, or the source's own
+   * @throws BraidError ADAPTER_MEMORY_EXCEEDED, ADAPTER_MISFIT, ADAPTER_UNREADABLE, FACTORS_DIFFER, WORKER_CRASHED, or the source's own
    */
-  async acquire(digests: readonly Digest[], signal?: AbortSignal): Promise<Hold> {
+  async acquire(digests: readonly Digest[], signal?: AbortSignal, factors: FactorParts = new Map()): Promise<Hold> {
     const held = this.pinResidents(digests);
     if (held !== undefined) return held;
-    const acquired = this.turn.then(() => this.acquireInTurn([...new Set(digests)], signal));
+    const acquired = this.turn.then(() => this.acquireInTurn([...new Set(digests)], signal, factors));
     this.turn = acquired.catch(() => undefined);
     return acquired;
   }
@@ -81,22 +96,25 @@ export class AdapterResidency {
     this.freePages.clear();
     this.nextPage.clear();
     this.usedBytes = 0;
+    this.combinedBytes = 0;
     this.wake();
   }
 
-  private async acquireInTurn(digests: readonly Digest[], signal: AbortSignal | undefined): Promise<Hold> {
+  private async acquireInTurn(digests: readonly Digest[], signal: AbortSignal | undefined, factors: FactorParts): Promise<Hold> {
     const epoch = this.epoch;
     const pinned: Digest[] = [];
     try {
       for (const digest of digests) if (this.pin(digest)) pinned.push(digest);
       const missing = digests.filter((digest) => !pinned.includes(digest));
-      const read = await this.readWithinBudget(digests, missing);
+      const read = await this.readWithinBudget(digests, missing, factors);
       for (const digest of missing) {
-        const { adapter, counts } = read.get(digest) ?? (await this.read(digest));
+        const { adapter, counts } = read.get(digest) ?? (await this.read(digest, factors));
         read.delete(digest);
-        await this.makeRoom(sizeOfPages(counts, this.options.table), epoch, signal);
+        const bytes = sizeOfPages(counts, this.options.table);
+        if (factors.has(digest)) this.makeRoomAmongCombined(bytes);
+        await this.makeRoom(bytes, epoch, signal);
         this.assertEpoch(epoch);
-        this.place(digest, adapter, counts);
+        this.place(digest, adapter, counts, factors.has(digest));
         this.pin(digest);
         pinned.push(digest);
       }
@@ -109,14 +127,18 @@ export class AdapterResidency {
   }
 
   /** Reads what is missing, and refuses a request that can never fit before it pushes others out. */
-  private async readWithinBudget(digests: readonly Digest[], missing: readonly Digest[]): Promise<Map<Digest, ReadAdapter>> {
+  private async readWithinBudget(
+    digests: readonly Digest[],
+    missing: readonly Digest[],
+    factors: FactorParts,
+  ): Promise<Map<Digest, ReadAdapter>> {
     const read = new Map<Digest, ReadAdapter>();
     for (let first = 0; ; first += CONCURRENT_READS) {
       const needed = digests.reduce((bytes, digest) => bytes + sizeOfPages(this.sizes.get(digest) ?? new Map(), this.options.table), 0);
       if (needed > this.options.budgetBytes) throw fail('ADAPTER_MEMORY_EXCEEDED', { needed, limit: this.options.budgetBytes });
       if (first >= missing.length) return read;
       const some = missing.slice(first, first + CONCURRENT_READS);
-      for (const [index, adapter] of (await Promise.all(some.map((digest) => this.read(digest)))).entries()) {
+      for (const [index, adapter] of (await Promise.all(some.map((digest) => this.read(digest, factors)))).entries()) {
         const digest = some[index];
         if (digest !== undefined) read.set(digest, adapter);
       }
@@ -154,14 +176,23 @@ export class AdapterResidency {
     }
   }
 
-  private evictOldest(): boolean {
+  private makeRoomAmongCombined(bytes: number): void {
+    while (this.combinedBytes + bytes > COMBINED_SHARE * this.options.budgetBytes && this.evictOldest(({ isCombined }) => isCombined));
+  }
+
+  private evictOldest(matches: (resident: Resident) => boolean = () => true): boolean {
     let oldest: [Digest, Resident] | undefined;
     for (const entry of this.residents)
-      if (entry[1].pins === 0 && (oldest === undefined || entry[1].lastUse < oldest[1].lastUse)) oldest = entry;
+      if (entry[1].pins === 0 && matches(entry[1]) && (oldest === undefined || entry[1].lastUse < oldest[1].lastUse)) oldest = entry;
     if (oldest === undefined) return false;
-    const [digest, { pages, bytes }] = oldest;
+    const [digest, { pages, bytes, isCombined }] = oldest;
     this.residents.delete(digest);
     this.usedBytes -= bytes;
+    if (isCombined) {
+      this.combinedBytes -= bytes;
+      // Others come back; this one hardly will.
+      this.sizes.delete(digest);
+    }
     for (const [linearClass, numbers] of pages) {
       const free = this.freePages.get(linearClass);
       if (free === undefined) this.freePages.set(linearClass, [...numbers]);
@@ -170,7 +201,7 @@ export class AdapterResidency {
     return true;
   }
 
-  private place(digest: Digest, adapter: CanonicalAdapter, counts: PageCounts): void {
+  private place(digest: Digest, adapter: CanonicalAdapter, counts: PageCounts, isCombined: boolean): void {
     const bytes = sizeOfPages(counts, this.options.table);
     const pages = new Map<LinearClass, number[]>();
     for (const [linearClass, count] of counts)
@@ -178,8 +209,9 @@ export class AdapterResidency {
         linearClass,
         Array.from({ length: count }, () => this.takePage(linearClass)),
       );
-    this.residents.set(digest, { pages, bytes, pins: 0, lastUse: 0 });
+    this.residents.set(digest, { pages, bytes, isCombined, pins: 0, lastUse: 0 });
     this.usedBytes += bytes;
+    if (isCombined) this.combinedBytes += bytes;
     this.options.load({ pages, adapter });
   }
 
@@ -192,18 +224,18 @@ export class AdapterResidency {
     return next;
   }
 
-  private read(digest: Digest): Promise<ReadAdapter> {
+  private read(digest: Digest, factors: FactorParts): Promise<ReadAdapter> {
     const running = this.reads.get(digest);
     if (running !== undefined) return running;
-    const read = this.readUncached(digest).finally(() => this.reads.delete(digest));
+    const read = this.readUncached(digest, factors.get(digest)).finally(() => this.reads.delete(digest));
     this.reads.set(digest, read);
     return read;
   }
 
-  private async readUncached(digest: Digest): Promise<ReadAdapter> {
+  private async readUncached(digest: Digest, factors: readonly WeightedAdapter[] | undefined): Promise<ReadAdapter> {
     let adapter: CanonicalAdapter;
     try {
-      adapter = await this.options.source.load(digest);
+      adapter = await (factors === undefined ? this.options.source.load(digest) : this.factorSource.combine(factors));
     } catch (error) {
       throw error instanceof BraidError ? error : fail('ADAPTER_UNREADABLE', { digest }, error);
     }

@@ -1,6 +1,6 @@
 // What a request must be before anything is loaded or run for it. Pure; every failure names what was found and what is allowed.
 import type { Digest } from '#src/ids/ids.js';
-import type { EmbedRow, GenerateRequest, Mixture, Sampling, ScoreOptions, ScoreRow } from './engine.js';
+import type { EmbedRow, GenerateRequest, Mixture, Sampling, ScoreOptions, ScoreRow, WeightedAdapter } from './engine.js';
 import { fail } from './runtime.errors.js';
 import type { Provider } from './worker/protocol.js';
 
@@ -24,15 +24,14 @@ const MAX_TEMPERATURE = 100;
  * @throws BraidError OUT_OF_BOUNDS
  */
 export function checkMixture(mixture: Mixture): Mixture {
-  const weights = new Map<Digest, number>();
-  for (const { digest, weight } of mixture) {
-    if (!(Math.abs(weight) <= MAX_WEIGHT)) throw outOfBounds('weight', weight, `a finite number of magnitude at most ${MAX_WEIGHT}`);
-    weights.set(digest, (weights.get(digest) ?? 0) + weight);
+  const terms = new Map<Digest, WeightedAdapter>();
+  for (const term of mixture) {
+    for (const { weight } of [term, ...(term.factors ?? [])]) {
+      if (!(Math.abs(weight) <= MAX_WEIGHT)) throw outOfBounds('weight', weight, `a finite number of magnitude at most ${MAX_WEIGHT}`);
+    }
+    terms.set(term.digest, { ...term, weight: (terms.get(term.digest)?.weight ?? 0) + term.weight });
   }
-  return [...weights]
-    .filter(([, weight]) => weight !== 0)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([digest, weight]) => ({ digest, weight }));
+  return [...terms.values()].filter(({ weight }) => weight !== 0).sort((a, b) => (a.digest < b.digest ? -1 : 1));
 }
 
 /** @throws BraidError EMPTY_INPUT, TOKEN_OUT_OF_RANGE, CONTEXT_OVERFLOW, OUT_OF_BOUNDS */

@@ -1,14 +1,19 @@
 // What the rest of Braid asks of a loaded base model: score and embed texts, and generate tokens under weighted adapters. No ONNX Runtime here.
 import type { Digest } from '#src/ids/ids.js';
 
-/** One term wᵢ·ΔWᵢ of a composition in delta space; ΔWᵢ = sᵢ·Bᵢ·Aᵢ is fixed by the adapter's digest. */
+/** One term wᵢ·ΔWᵢ of a mixture; ΔWᵢ = sᵢ·Bᵢ·Aᵢ is fixed by the digest. */
 export interface WeightedAdapter {
   readonly digest: Digest;
   /** wᵢ, finite; 0 leaves the base unchanged. */
   readonly weight: number;
+  /**
+   * Present when the term is a composition in factor space: the adapter ΔWᵢ = (Σ vⱼ·sⱼ·Bⱼ)(Σ vⱼ·Aⱼ), made when it is first used. Its parts
+   * have factors of the same shape, and `digest` is of them and their weights: `createFactorMixture` makes such terms.
+   */
+  readonly factors?: readonly WeightedAdapter[];
 }
 
-/** Σ wᵢ·ΔWᵢ; the empty list is the base alone. */
+/** Σ wᵢ·ΔWᵢ; the empty list is the base alone. A composition in delta space has a term for each part, one in factor space is a single term. */
 export type Mixture = readonly WeightedAdapter[];
 
 /** The tokens `ids[from..]` are scored given everything before them. */

@@ -287,11 +287,16 @@ export class ModelEngine implements Engine {
     }
 
     const digests = new Set<Digest>(mixtures.flatMap(({ mixture }) => mixture.map(({ digest }) => digest)));
+    const factors = new Map(
+      mixtures.flatMap(({ mixture }) =>
+        mixture.flatMap((term) => (term.factors === undefined ? [] : [[term.digest, term.factors] as const])),
+      ),
+    );
     const prepare = async (): Promise<void> => {
       this.preparing++;
       try {
         await this.link.start();
-        hold = await this.residency.acquire([...digests], signal);
+        hold = await this.residency.acquire([...digests], signal, factors);
       } finally {
         this.preparing--;
       }

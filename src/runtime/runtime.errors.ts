@@ -47,6 +47,12 @@ export const runtimeErrors = {
       'The adapters of this request need {needed} bytes of adapter memory, but {limit} are set aside; use fewer adapters or raise BRAID_ADAPTER_MEMORY_MB.',
     fields: ['needed', 'limit'],
   },
+  FACTORS_DIFFER: {
+    status: 422,
+    message:
+      '{first} and {second} cannot be combined in factor space: they {reason}. Leave one of them out, or combine them in delta space, which takes any adapters.',
+    fields: ['first', 'second', 'reason'],
+  },
   ADAPTER_MISFIT: { status: 422, message: 'Adapter {digest} does not fit this base model: {found}.', fields: ['digest', 'found'] },
   ADAPTER_UNREADABLE: { status: 500, message: 'Adapter {digest} cannot be read from the store.', fields: ['digest'] },
   NOT_FINITE: {

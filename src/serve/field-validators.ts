@@ -25,6 +25,18 @@ export function IsStop(): PropertyDecorator {
   });
 }
 
+/** A list of 1 to `mostParts` objects, or an object; what is in them is checked by their classes. */
+export function IsMixture(mostParts: number): PropertyDecorator {
+  return ValidateBy({
+    name: 'isMixture',
+    validator: {
+      validate: (value) =>
+        Array.isArray(value) ? value.length >= 1 && value.length <= mostParts : typeof value === 'object' && value !== null,
+      defaultMessage: () => `mixture must be a list of 1 to ${mostParts} adapters with weights, or an object with space and such parts`,
+    },
+  });
+}
+
 /** A text, a list of token ids, or a list of either. */
 export function IsPrompt(): PropertyDecorator {
   return ValidateBy({

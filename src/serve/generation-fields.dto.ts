@@ -1,11 +1,12 @@
 // The fields that completions and chats share, checked; names and meanings are OpenAI's, further ones vLLM's.
-import { ApiPropertyOptional, ApiProperty } from '@nestjs/swagger';
+import { ApiExtraModels, ApiPropertyOptional, ApiProperty, getSchemaPath } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayMinSize,
   IsArray,
   IsBoolean,
+  IsIn,
   IsInt,
   IsNumber,
   IsOptional,
@@ -15,7 +16,8 @@ import {
   Min,
   ValidateNested,
 } from 'class-validator';
-import { IsStop } from '#src/serve/field-validators.js';
+import { type Space, SPACES } from '#src/registry/composition-version.entity.js';
+import { IsMixture, IsStop } from '#src/serve/field-validators.js';
 
 const MAX_CHOICES = 128;
 const MAX_MIXTURE_PARTS = 64;
@@ -32,11 +34,25 @@ export class MixturePartDto {
   @MaxLength(256)
   adapter: string;
 
-  @ApiProperty({ example: 0.5, description: 'wᵢ in W₀ + Σ wᵢ·ΔWᵢ' })
+  @ApiProperty({ example: 0.5, description: 'wᵢ; 0 leaves the adapter out' })
   @IsNumber({ allowNaN: false, allowInfinity: false })
   @Min(-MAX_WEIGHT)
   @Max(MAX_WEIGHT)
   weight: number;
+}
+
+export class SpacedMixtureDto {
+  @ApiProperty({ enum: SPACES, description: 'delta: W₀ + Σ wᵢ·sᵢ·BᵢAᵢ; factor: W₀ + (Σ wᵢ·sᵢ·Bᵢ)(Σ wᵢ·Aᵢ), for adapters of one shape' })
+  @IsIn(SPACES)
+  space: Space;
+
+  @ApiProperty({ type: [MixturePartDto] })
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(MAX_MIXTURE_PARTS)
+  @ValidateNested({ each: true })
+  @Type(() => MixturePartDto)
+  parts: MixturePartDto[];
 }
 
 export class StreamOptionsDto {
@@ -51,20 +67,22 @@ export class StreamOptionsDto {
   continuous_usage_stats?: boolean | null;
 }
 
+@ApiExtraModels(MixturePartDto, SpacedMixtureDto)
 export class GenerationFieldsDto {
   @ApiProperty({ example: 'braid/words', description: 'A base model, ns/adapter[@version] or ns/composition[@version]' })
   @IsString()
   @MaxLength(256)
   model: string;
 
-  @ApiPropertyOptional({ type: [MixturePartDto], description: 'Adapters to put on the base model named by model, for this request alone' })
+  @ApiPropertyOptional({
+    oneOf: [{ type: 'array', items: { $ref: getSchemaPath(MixturePartDto) } }, { $ref: getSchemaPath(SpacedMixtureDto) }],
+    description: 'Adapters to put on the base model named by model, for this request alone; a list is meant in delta space',
+  })
   @IsOptional()
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(MAX_MIXTURE_PARTS)
-  @ValidateNested({ each: true })
-  @Type(() => MixturePartDto)
-  mixture?: MixturePartDto[] | null;
+  @IsMixture(MAX_MIXTURE_PARTS)
+  @ValidateNested()
+  @Type((field) => (Array.isArray(field?.object['mixture']) ? MixturePartDto : SpacedMixtureDto))
+  mixture?: MixturePartDto[] | SpacedMixtureDto | null;
 
   @ApiPropertyOptional({ type: 'integer', nullable: true, default: 1, minimum: 1, maximum: MAX_CHOICES, description: 'Answers per prompt' })
   @IsOptional()

@@ -2,11 +2,15 @@
 import { Injectable } from '@nestjs/common';
 import { BraidError } from '#src/http/braid-error.js';
 import { InvalidIdError, parseVersionedName } from '#src/ids/ids.js';
+import type { AdapterVersion } from '#src/registry/adapter-version.entity.js';
 import type { BaseModel } from '#src/registry/base-model.entity.js';
 import { mixtureOfModel } from '#src/registry/mixture-of-model.js';
+import { findFactorMismatch } from '#src/registry/find-factor-mismatch.js';
 import { RegistryService, type ResolvedModel } from '#src/registry/registry.service.js';
 import type { Mixture } from '#src/runtime/engine.js';
-import type { MixturePartDto } from '#src/serve/generation-fields.dto.js';
+import { createMixture } from '#src/runtime/factor-mixture.js';
+import { fail as failRuntime } from '#src/runtime/runtime.errors.js';
+import type { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
 import { baseModelCard, type ModelCard, type ModelList, repositoryCard, resolvedCard } from '#src/serve/model-card.js';
 import { failServe } from '#src/serve/serve.errors.js';
 
@@ -26,15 +30,25 @@ export class ServedModelsService {
 
   /**
    * What `model`, or the base `model` under an ad-hoc mixture, means.
-   * @throws BraidError MODEL_NOT_FOUND, MIXTURE_NEEDS_BASE, MIXTURE_NOT_ADAPTER, MIXTURE_WRONG_BASE
+   * @throws BraidError MODEL_NOT_FOUND, MIXTURE_NEEDS_BASE, MIXTURE_NOT_ADAPTER, MIXTURE_WRONG_BASE, FACTORS_DIFFER
    */
-  async resolve(model: string, mixture: readonly MixturePartDto[] | null | undefined): Promise<ServedModel> {
+  async resolve(model: string, mixture: GenerationFieldsDto['mixture']): Promise<ServedModel> {
     const resolved = await this.find(model, 'model');
-    if (mixture === undefined || mixture === null) return { baseModel: resolved.baseModel, mixture: mixtureOfModel(resolved) };
+    if (mixture === undefined || mixture === null)
+      return { baseModel: resolved.baseModel, mixture: createMixture(mixtureOfModel(resolved)) };
     const { baseModel, kind } = resolved;
     if (kind !== 'base')
       throw failServe('MIXTURE_NEEDS_BASE', { field: 'model', model, kind: KIND_NAMES[kind], baseModel: baseModel.name });
-    return { baseModel, mixture: await Promise.all(mixture.map((part, i) => this.resolvePart(part, `mixture[${i}].adapter`, baseModel))) };
+    const isList = Array.isArray(mixture);
+    const { space, parts } = isList ? { space: 'delta' as const, parts: mixture } : mixture;
+    const list = isList ? 'mixture' : 'mixture.parts';
+    const versions = await Promise.all(parts.map(({ adapter }, i) => this.resolvePart(adapter, `${list}[${i}].adapter`, baseModel)));
+    const mismatch = space === 'factor' ? findFactorMismatch(versions) : undefined;
+    if (mismatch !== undefined) throw failRuntime('FACTORS_DIFFER', { ...mismatch });
+    return {
+      baseModel,
+      mixture: createMixture({ space, parts: versions.map(({ digest }, i) => ({ digest, weight: parts[i]?.weight ?? 0 })) }),
+    };
   }
 
   /** Every name that can be served: base models first, then adapters and compositions, each under its bare name. */
@@ -54,13 +68,13 @@ export class ServedModelsService {
     return resolvedCard(id, await this.find(id, 'model'));
   }
 
-  private async resolvePart({ adapter, weight }: MixturePartDto, field: string, baseModel: BaseModel): Promise<Mixture[number]> {
+  private async resolvePart(adapter: string, field: string, baseModel: BaseModel): Promise<AdapterVersion> {
     const resolved = await this.find(adapter, field);
     if (resolved.kind !== 'adapter') throw failServe('MIXTURE_NOT_ADAPTER', { field, name: adapter, kind: KIND_NAMES[resolved.kind] });
     if (resolved.baseModel.id !== baseModel.id) {
       throw failServe('MIXTURE_WRONG_BASE', { field, name: adapter, found: resolved.baseModel.name, expected: baseModel.name });
     }
-    return { digest: resolved.version.digest, weight };
+    return resolved.version;
   }
 
   /** Text that cannot be a name, such as `gpt-4`, is a model that does not exist. */

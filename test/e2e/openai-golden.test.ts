@@ -16,13 +16,14 @@ interface Expected {
 }
 
 interface Composition {
+  readonly space: 'delta' | 'factor';
   readonly parts: readonly { adapter: string; weight: number }[];
   readonly expected: readonly Expected[];
 }
 
 const BASE = 'golden/llama';
 const ADAPTERS = ['lora-r3-all-odd', 'lora-r4-qv', 'lora-r4-qv-b', 'lora-r8-all', 'lora-layers', 'lora-patterns', 'rslora-r8'];
-const COMPOSITIONS = ['two-ranks', 'single-half'];
+const COMPOSITIONS = ['two-ranks', 'single-half', 'factor'];
 const NLL_TOLERANCE = 1e-4;
 /** Greedy tokens are compared where the two likeliest differ by more than logits agree. */
 const LOGIT_TOLERANCE = 1e-3;
@@ -39,11 +40,12 @@ describe('golden numbers through the openai client', { skip: golden === undefine
     await hub.addBaseModel(BASE, join(golden ?? '', 'model'));
     for (const adapter of ADAPTERS) await hub.publish(`golden/${adapter}`, BASE, join(golden ?? '', 'adapters', adapter), '1.0.0');
     for (const name of COMPOSITIONS) {
-      const { parts } = read('compositions', `${name}.json`) as Composition;
+      const { space, parts } = read('compositions', `${name}.json`) as Composition;
       await hub.compose(
         `golden/${name}`,
         BASE,
         parts.map(({ adapter, weight }) => ({ adapter: `golden/${adapter}`, version: '1.0.0', weight })),
+        space,
       );
     }
   });
@@ -87,9 +89,24 @@ describe('golden numbers through the openai client', { skip: golden === undefine
 
   for (const name of COMPOSITIONS) {
     test(`composition ${name}, by name and as a mixture`, async () => {
-      const { parts, expected } = read('compositions', `${name}.json`) as Composition;
-      const mixture = parts.map(({ adapter, weight }) => ({ adapter: `golden/${adapter}`, weight }));
+      const { space, parts, expected } = read('compositions', `${name}.json`) as Composition;
+      const list = parts.map(({ adapter, weight }) => ({ adapter: `golden/${adapter}`, weight }));
+      const mixture = space === 'delta' ? list : { space, parts: list };
       await Promise.all([agrees(expected, `golden/${name}`), agrees(expected, BASE, { mixture })]);
     });
   }
+
+  test('a mixture in factor space of adapters that differ in shape is refused by their names', async () => {
+    const parts = ['lora-r4-qv', 'lora-r8-all'].map((adapter) => ({ adapter: `golden/${adapter}`, weight: 0.5 }));
+    const body = { model: BASE, prompt: 'x', mixture: { space: 'factor', parts } };
+    const response = await fetch(`${hub.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    assert.equal(response.status, 422);
+    const { error } = (await response.json()) as { error: { code: string; message: string } };
+    assert.equal(error.code, 'factors_differ');
+    assert.match(error.message, /^golden\/lora-r4-qv@1\.0\.0 and golden\/lora-r8-all@1\.0\.0 cannot .* they have ranks 4 and 8\./);
+  });
 });

@@ -66,6 +66,7 @@ describe('composition on the bundled example', () => {
       examples: tokenizeExamples(examples, codec, engine.contextLength),
       examplesDigest: digestOf(JSON.stringify(examples)),
       seed: 1,
+      space: 'delta',
     });
   }
 

@@ -34,6 +34,7 @@ describeOnHomes('composition routes', (home) => {
       writeTinyModel(join(root, name), { seed });
       await post('/api/base-models', { directory: join(root, name), name: `tiny/${name}` });
     }
+    await publish('me/narrow', 'tiny/other', 10, 2);
     for (const [seed, word] of ['first', 'upper', 'last'].entries()) await publish(`me/${word}`, 'tiny/base', seed + 1);
     await publish('me/foreign', 'tiny/other', 9);
   });
@@ -42,8 +43,8 @@ describeOnHomes('composition routes', (home) => {
     rmSync(root, { recursive: true });
   });
 
-  async function publish(name: string, base: string, seed: number): Promise<void> {
-    const { config, weights } = createTinyAdapter({ seed, size: 1.5 });
+  async function publish(name: string, base: string, seed: number, rank = 4): Promise<void> {
+    const { config, weights } = createTinyAdapter({ seed, rank, size: 1.5 });
     const { status, body } = await publishFiles(
       hub.url,
       { name, base },
@@ -117,6 +118,45 @@ describeOnHomes('composition routes', (home) => {
       ['progress', 'done'],
       'a late reader gets the state and the end',
     );
+  });
+
+  it('in factor space, in which it is then served', async () => {
+    const id = await start({ name: 'me/factors', space: 'factor', seed: 4 });
+    const last = (await follow(id)).at(-1);
+    assert.ok(last?.type === 'done', JSON.stringify(last));
+    const { space, parts, recipe, report } = last.data.composition;
+    assert.deepEqual([space, recipe.space], ['factor', 'factor']);
+    assert.ok(parts.length > 1, 'a composition of several adapters won');
+    assert.equal((await get<CompositionJobView>(`/api/compositions/jobs/${id}`)).body.space, 'factor');
+    // The second example's answer, as /v1 scores it under the composition and under its parts.
+    const score = async (fields: object): Promise<number> => {
+      const { status, body } = await post<{ choices: { logprobs: { token_logprobs: (number | null)[] } }[] }>('/v1/completions', {
+        prompt: 'a b c d',
+        echo: true,
+        max_tokens: 0,
+        logprobs: 0,
+        ...fields,
+      });
+      assert.equal(status, 200, JSON.stringify(body));
+      return body.choices[0]?.logprobs.token_logprobs.reduce<number>((sum, x) => sum + (x ?? 0), 0) ?? NaN;
+    };
+    const list = parts.map(({ adapter, weight }) => ({ adapter, weight }));
+    const byName = await score({ model: 'me/factors' });
+    assert.ok(Math.abs(byName - (await score({ model: 'tiny/base', mixture: { space: 'factor', parts: list } }))) < 1e-4);
+    assert.ok(Math.abs(byName - (await score({ model: 'tiny/base', mixture: list }))) > 1e-3, 'the spaces differ');
+    assert.ok((report.composed.loss ?? Infinity) < (report.base.loss ?? 0));
+  });
+
+  it('factor space is refused for adapters of other shapes, by their names', async () => {
+    const { status, body } = await post<{ code: string; message: string }>('/api/compositions/jobs', {
+      ...request,
+      name: 'me/uneven',
+      base: 'tiny/other',
+      space: 'factor',
+      adapters: ['me/foreign', 'me/narrow'],
+    });
+    assert.equal(status, 422);
+    assert.match(JSON.stringify(body), /FACTORS_DIFFER.*me\/foreign@1\.0\.0 and me\/narrow@1\.0\.0 cannot.*they have ranks 4 and 2/);
   });
 
   it('a stream that broke goes on behind its last event, whatever was missed', async () => {
@@ -250,6 +290,7 @@ describeOnHomes('composition routes', (home) => {
     ['a start with a stranger', { warmStart: { 'me/firs': 1 } }, 400, 'WARM_START_INVALID', /"me\/firs" is not a candidate/],
     ['a start out of bounds', { warmStart: { 'me/first': -1.6 } }, 400, 'WARM_START_INVALID', /has -1.6/],
     ['a start without a number', { warmStart: { 'me/first': '1' } }, 400, 'WARM_START_INVALID', /no number/],
+    ['an unknown space', { space: 'linear' }, 400, 'INVALID_REQUEST', /space must be one of/],
     ['an unknown optimizer', { optimizer: 'adam' }, 400, 'INVALID_REQUEST', /optimizer must be one of/],
     ['a NUL in the query', { query: 'a\0b' }, 400, 'INVALID_REQUEST', /NUL/],
     ['a field that does not exist', { budjet: 5 }, 400, 'INVALID_REQUEST', /budjet/],

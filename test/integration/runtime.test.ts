@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Digest } from '#src/ids/ids.js';
 import type { GeneratedToken, GenerateRequest, Mixture } from '#src/runtime/engine.js';
+import { createFactorMixture } from '#src/runtime/factor-mixture.js';
 import type { ModelEngine } from '#src/runtime/model-engine.js';
 import { DirectoryAdapters, openTestEngine } from '#test/fixtures/engine.js';
 import { listGoldenModels, readGoldenAdapter, type GoldenModel, type GoldenPrompt } from '#test/fixtures/golden.js';
@@ -35,6 +36,11 @@ class GoldenBed {
       ...model.compositions.map(({ name, parts, expected }) => ({
         name,
         mixture: parts.map(({ adapter, weight }) => this.part(adapter, weight)),
+        expected,
+      })),
+      ...model.factorCompositions.map(({ name, parts, expected }) => ({
+        name,
+        mixture: createFactorMixture(parts.map(({ adapter, weight }) => this.part(adapter, weight))),
         expected,
       })),
     ];

@@ -1,6 +1,6 @@
 // `braid complete`: the text that a base model, an adapter or a composition writes after a prompt, token by token.
 import { text as readAll } from 'node:stream/consumers';
-import { type Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { CliError, EXIT } from '../cli-error.js';
 import { hubErrorOf } from '../hub-http.js';
 import { type CompletionView } from '../hub-views.js';
@@ -16,6 +16,7 @@ interface CompleteOptions {
   readonly seed?: number;
   readonly stop?: readonly string[];
   readonly mixture?: readonly MixturePart[];
+  readonly space: 'delta' | 'factor';
 }
 
 export function registerComplete(program: Command, context: CliContext): void {
@@ -35,6 +36,7 @@ export function registerComplete(program: Command, context: CliContext): void {
     .option('--seed <n>', 'the same seed samples the same text', wholeNumber(0, 2 ** 31 - 1))
     .option('--stop <text>', 'end before this text; may be repeated', collect)
     .option('--mixture <adapter=weight,…>', 'add weighted adapters to a base model for this request', mixture)
+    .addOption(new Option('--space <name>', 'with --mixture: what weights act on').choices(['delta', 'factor']).default('delta'))
     .addHelpText('after', '\nExample:\n  braid complete acme/tiny "REVERSE UPPER: ab cd =>" --mixture acme/reverse=0.8,acme/upper=0.5')
     .action(async (model: string, prompt: string, options: CompleteOptions, command: Command) => {
       const invocation = new Invocation(context, command);
@@ -59,7 +61,7 @@ function createRequest(model: string, prompt: string, options: CompleteOptions):
       top_k: options.topK,
       seed: options.seed,
       stop: options.stop,
-      mixture: options.mixture,
+      mixture: options.space === 'factor' && options.mixture !== undefined ? { space: 'factor', parts: options.mixture } : options.mixture,
     }).filter(([, value]) => value !== undefined),
   );
 }

@@ -29,10 +29,15 @@ export function registerCompose(program: Command, context: CliContext): void {
     .requiredOption('--examples <file>', 'JSON lines with prompt and completion, or messages; - reads standard input')
     .addOption(new Option('--adapters <names>', 'candidates: a@1.0.0,b,…').argParser(adapterList).conflicts(['query', 'top']))
     .option('--query <words>', 'candidates: what a search for these words finds; without both, every adapter of the base')
-    .option('--top <n>', 'candidates at most, the most promising ones (default: 32; with --query 20)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option(
+      '--top <n>',
+      'candidates at most, the most promising ones (default: 32; with --query 20)',
+      wholeNumber(1, Number.MAX_SAFE_INTEGER),
+    )
     .option('--budget <n>', 'weight vectors to try (default: 200)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--seed <n>', 'the same seed finds the same weights (default: 1)', wholeNumber(0, Number.MAX_SAFE_INTEGER))
     .addOption(new Option('--optimizer <name>', 'how to search (default: cma-es)').choices(['cma-es', 'cobyla', 'random']))
+    .addOption(new Option('--space <name>', "what weights act on (default: delta); factor is LoraHub's merge").choices(['delta', 'factor']))
     .addOption(new Option('--priority <name>', 'whose turn comes first (default: normal)').choices(['low', 'normal', 'high']))
     .option('--version <version>', 'semantic version (default: the next minor, or 1.0.0)', version)
     .option('--detach', 'start the job and return; braid jobs watch ID follows it')

@@ -86,6 +86,7 @@ function renderSearchLine({ report, recipe }: CompositionView, style: Style): st
   const facts = [
     `${report.evaluations} of ${report.budget} evaluations`,
     `${recipe.optimizer}, seed ${recipe.seed}`,
+    ...(recipe.space === 'factor' ? ['factor space'] : []),
     formatDuration(report.seconds * 1000),
   ];
   const values = curveValues(report.curve, report.evaluations);

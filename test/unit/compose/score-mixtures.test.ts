@@ -48,7 +48,7 @@ async function losses(
   scoring: Pick<MixtureScoring, 'engine'> & Partial<MixtureScoring>,
 ): Promise<number[]> {
   const all = (scoring.examples ?? examples).map((_, i) => i);
-  const results = await createMixtureEvaluation({ candidates, examples, ...scoring })(
+  const results = await createMixtureEvaluation({ candidates, examples, space: 'delta', ...scoring })(
     vectors.map((weights) => ({ weights, examples: all })),
   );
   return results.map(meanLoss);
@@ -70,7 +70,7 @@ describe('createMixtureEvaluation', () => {
           })),
         ),
     };
-    const evaluate = createMixtureEvaluation({ engine, candidates, examples });
+    const evaluate = createMixtureEvaluation({ engine, candidates, examples, space: 'delta' });
     assert.deepEqual(
       await evaluate([
         { weights: [0, 0], examples: [1] },
@@ -140,6 +140,29 @@ describe('createMixtureEvaluation', () => {
     assert.deepEqual(
       calls.map((rows) => rows.length),
       [3, 3, 1],
+    );
+  });
+
+  it('in factor space a weight vector is one adapter, or none, or a candidate at the square of its weight', async () => {
+    const calls: ScoreRow[][] = [];
+    const vectors = [[0, 0], [0, -0.5], [0.25, -0.5], ...Array.from({ length: 7 }, (_, i) => [0.1 * i + 0.1, 0.3])];
+    await losses(vectors, { engine: arithmeticEngine(calls), examples: examples.slice(0, 1), space: 'factor' });
+    const mixtures = calls.flat().map(({ mixture }) => mixture);
+    assert.deepEqual(mixtures[0], []);
+    assert.deepEqual(mixtures[1], [{ digest: candidates[1], weight: 0.25 }]);
+    const [term, ...others] = mixtures[2] ?? [];
+    assert.deepEqual([term?.weight, others], [1, []]);
+    assert.deepEqual(
+      new Map(term?.factors?.map(({ digest, weight }) => [digest, weight])),
+      new Map([
+        [candidates[0], 0.25],
+        [candidates[1], -0.5],
+      ]),
+    );
+    assert.equal(new Set(mixtures.slice(2).map(([one]) => one?.digest)).size, 8);
+    assert.ok(
+      calls.every((rows) => rows.length <= 8),
+      'each is an adapter that the engine holds until the call ends',
     );
   });
 

@@ -8,13 +8,20 @@ import { newAdapterVersion, newCompositionVersion } from '#test/fixtures/registr
 
 const baseModel = { name: 'org/base' } as ResolvedModel['baseModel'];
 
-it('a base has none, an adapter itself at 1, a composition its parts', () => {
+it('a base has none, an adapter itself at 1, a composition its parts and their space', () => {
   const adapter = { kind: 'adapter', baseModel, version: newAdapterVersion('me/one', baseModel) } as unknown as ResolvedModel;
-  const composition = { kind: 'composition', baseModel, version: newCompositionVersion('me/two', baseModel) } as unknown as ResolvedModel;
-  assert.deepEqual(mixtureOfModel({ kind: 'base', baseModel }), []);
-  assert.deepEqual(mixtureOfModel(adapter), [{ digest: digestOf('content of me/one'), weight: 1 }]);
-  assert.deepEqual(mixtureOfModel(composition), [
-    { digest: digestOf('first'), weight: 0.5 },
-    { digest: digestOf('second'), weight: -0.25 },
-  ]);
+  const composition = {
+    kind: 'composition',
+    baseModel,
+    version: { ...newCompositionVersion('me/two', baseModel), space: 'factor' },
+  } as unknown as ResolvedModel;
+  assert.deepEqual(mixtureOfModel({ kind: 'base', baseModel }), { space: 'delta', parts: [] });
+  assert.deepEqual(mixtureOfModel(adapter), { space: 'delta', parts: [{ digest: digestOf('content of me/one'), weight: 1 }] });
+  assert.deepEqual(mixtureOfModel(composition), {
+    space: 'factor',
+    parts: [
+      { digest: digestOf('first'), weight: 0.5 },
+      { digest: digestOf('second'), weight: -0.25 },
+    ],
+  });
 });

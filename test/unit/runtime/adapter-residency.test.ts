@@ -143,3 +143,32 @@ test('after the worker is lost everything is loaded again, and old holds release
   hold.release();
   (await blocked).release();
 });
+
+test('adapters made of others push out each other, not those that were published', async () => {
+  const { residency, reads, loads, digest } = createBed(8);
+  (await residency.acquire([digest('x1'), digest('y1')])).release();
+  const parts = [
+    { digest: digest('a1'), weight: 0.5 },
+    { digest: digest('b1'), weight: 2 },
+  ];
+  for (let i = 0; i < 9; i++) {
+    const combined = digestOf(`combined ${i}`);
+    (await residency.acquire([combined], undefined, new Map([[combined, parts]]))).release();
+    assert.ok(residency.residentBytes <= 4 * PAGE_BYTES, 'two published, and combined ones in a quarter of eight pages');
+  }
+  assert.equal(loads.length, 11);
+  assert.deepEqual(reads, ['x1', 'y1', 'a1', 'b1'], 'parts are read once');
+  (await residency.acquire([digest('x1'), digest('y1')])).release();
+  assert.equal(reads.length, 4, 'the published ones stayed');
+});
+
+test('what has no common factor space is refused with the parts', async () => {
+  const { residency, digest } = createBed(8);
+  const combined = digestOf('combined');
+  const parts = [digest('a1'), digest('b2')].map((part) => ({ digest: part, weight: 1 }));
+  await assert.rejects(residency.acquire([combined], undefined, new Map([[combined, parts]])), (error: Error & { code?: string }) => {
+    assert.equal(error.code, 'FACTORS_DIFFER');
+    assert.ok(error.message.startsWith(`${digest('a1')} and ${digest('b2')} cannot`));
+    return true;
+  });
+});

@@ -124,6 +124,13 @@ describe('bodies', () => {
         'mixture[1].weight',
       ],
       [{ mixture: [{ adapter: 5, weight: 1 }] }, 'mixture[0].adapter'],
+      [{ mixture: 'a/b' }, 'mixture'],
+      [{ mixture: Array.from({ length: 65 }, () => ({ adapter: 'a/b', weight: 1 })) }, 'mixture'],
+      [{ mixture: ['a/b'] }, 'mixture[0]'],
+      [{ mixture: { space: 'linear', parts: [{ adapter: 'a/b', weight: 1 }] } }, 'mixture.space'],
+      [{ mixture: { space: 'factor' } }, 'mixture.parts'],
+      [{ mixture: { space: 'factor', parts: [] } }, 'mixture.parts'],
+      [{ mixture: { space: 'factor', parts: [{ adapter: 'a/b', weight: 'x' }] } }, 'mixture.parts[0].weight'],
     ];
     for (const [fields, field] of cases)
       await assert.rejects(completion(fields), refuses('INVALID_REQUEST', field), JSON.stringify(fields));
