@@ -7,6 +7,7 @@ import { expectType, type FloatValue, type Value } from '../graph/values.js';
 import type { LinearClass } from '../lora/modules.js';
 import { tokenLogLikelihood } from '../loss/token-log-likelihood.js';
 import type { LayerCache, StepRows } from '../nn/attention-state.js';
+import { findCompositions, packIds, type Packing } from './packing.js';
 import { chooseTokens } from './sampling.js';
 
 /** `base`: no adapters. `factored`: each row its own composition. `merged`: one composition, added into the weights once per run. */
@@ -49,15 +50,17 @@ export interface CausalModel {
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  /** Embeds `ids` [b, t], runs all blocks and keeps the hidden states at `positions` [n, 2] (row, column): [n, d], after the last norm. */
+  /** Embeds the tokens `ids` [c, u], runs all blocks and keeps the hidden states of the tokens `wanted` [n]: [n, d], after the last norm. */
   runBlocks(graph: Graph, step: StepInputs): { hidden: FloatValue; present: readonly LayerCache[] };
-  /** Hidden states [m, d] at `positions` [m, 2] → logits [m, V]. */
-  computeLogits(graph: Graph, hidden: FloatValue, positions: Value<'int64'>): FloatValue;
+  /** Hidden states [m, d] → logits [m, V]; `findCompositions` gives the row [m, 1] of the adapters' scales that each is under. */
+  computeLogits(graph: Graph, hidden: FloatValue, findCompositions: () => Value<'int64'>): FloatValue;
 }
 
 export interface StepInputs {
   readonly ids: Value<'int64'>;
-  readonly positions: Value<'int64'>;
+  /** Indices into the flattened ids. */
+  readonly wanted: Value<'int64'>;
+  readonly packing: Packing;
   readonly rows: StepRows;
   readonly past: readonly LayerCache[];
   /** Names the cache's length after the step. */
@@ -68,19 +71,19 @@ export interface StepInputs {
 const END = Number.MAX_SAFE_INTEGER;
 
 /** Length of the cache a step receives, its own batch of tokens and what it leaves: different in every step. */
-const VARYING_DIMS = ['tStep', 'pStep', 'mStep', 'present'] as const;
+const VARYING_DIMS = ['tStep', 'uStep', 'pStep', 'mStep', 'present'] as const;
 
 /**
  * Adds the loop over `model` to `graph` and encodes the whole.
  *
  *   ids, lengths, pastLengths, positions, targets, done, KV ──► Loop × steps ──► tokens, logprobs, top, hidden, doneOut, KV
  *                                                                 │   ▲
- *                       embed → blocks → rows at `positions` → logits → choose ─ next ids, lengths 1, positions (row, 0)
+ *                pack → embed → blocks → rows at `positions` → logits → choose ─ next ids, lengths 1, positions (row, 0)
  *                                   └──► rows at `hiddenPositions` → hidden
  *
  * Inputs: ids [b, t] int64 right-padded, lengths [b] int32, pastLengths [b] int32 (t > 1: all 0), positions [m, 2] int64 (row, column),
  * targets [m] int64 (−1: choose), steps int64, done [b] bool, stopTokens [b, e] int64 (−1: none), temperature [b], topK [b] int32,
- * topP [b], uniforms [k, b], topLogprobs int64, hiddenPositions [h, 2] int64, pastKey.i and pastValue.i [b, kvHeads, p, headDim].
+ * uniquePlaces [c, u] int64 and tokenOfPlace [b, t] int64 (see {@link Packing}), topP [b], uniforms [k, b], topLogprobs int64, hiddenPositions [h, 2] int64, pastKey.i and pastValue.i [b, kvHeads, p, headDim].
  * steps > 1 needs m = b in row order, and hiddenPositions that name column 0 only: they are read in every step.
  *
  * Outputs: tokens [k', m] int64, logprobs [k', m], topIds and topValues [k', m, n], hidden [k', h, d], doneOut [b], key.i and value.i; k' ≤ k steps were
@@ -100,6 +103,8 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
   const topP = graph.input('topP', 'float32', ['b']);
   const uniforms = graph.input('uniforms', 'float32', ['k', 'b']);
   const topLogprobs = graph.input('topLogprobs', 'int64', []);
+  const uniquePlaces = graph.input('uniquePlaces', 'int64', ['c', 'u']);
+  const tokenOfPlace = graph.input('tokenOfPlace', 'int64', ['b', 't']);
   const hiddenPositions = graph.input('hiddenPositions', 'int64', ['h', 2]);
   const cacheShape = ['b', model.kvHeads, 'p', model.headDim];
   const stepCacheShape = ['b', model.kvHeads, 'pStep', model.headDim];
@@ -118,6 +123,8 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
     varyingDims: VARYING_DIMS,
     carried: [
       { name: 'ids', initial: ids, shape: ['b', 'tStep'], finalName: 'finalIds' },
+      { name: 'uniquePlaces', initial: uniquePlaces, shape: ['c', 'uStep'], finalName: 'finalUniquePlaces' },
+      { name: 'tokenOfPlace', initial: tokenOfPlace, shape: ['b', 'tStep'], finalName: 'finalTokenOfPlace' },
       { name: 'lengths', initial: lengths, finalName: 'finalLengths' },
       { name: 'pastLengths', initial: pastLengths, finalName: 'finalPastLengths' },
       { name: 'positions', initial: positions, shape: ['mStep', 2], finalName: 'finalPositions' },
@@ -128,7 +135,7 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
         { name: `pastValue.${layer}`, initial: past.value, shape: stepCacheShape, finalName: `value.${layer}` },
       ]),
     ],
-    body: (body, iteration, [idsIn, lengthsIn, pastIn, positionsIn, targetsIn, doneIn, ...caches]) => {
+    body: (body, iteration, [idsIn, uniqueIn, tokenOfIn, lengthsIn, pastIn, positionsIn, targetsIn, doneIn, ...caches]) => {
       const state = {
         ids: expectType(idsIn, 'int64'),
         lengths: expectType(lengthsIn, 'int32'),
@@ -137,6 +144,7 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
         targets: expectType(targetsIn, 'int64'),
         done: expectType(doneIn, 'bool'),
       };
+      const packing = { uniquePlaces: expectType(uniqueIn, 'int64'), tokenOfPlace: expectType(tokenOfIn, 'int64') };
       const past = Array.from({ length: model.layers }, (_, layer) => ({
         key: expectType(caches[2 * layer], 'float32'),
         value: expectType(caches[2 * layer + 1], 'float32'),
@@ -145,8 +153,9 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
       const rows = createStepRows(body, state, fedLengths);
       const allPositions = body.concat([state.positions, hiddenPositions], 0, 'allPositions', 'mAll');
       const { hidden: kept, present } = model.runBlocks(body, {
-        ids: state.ids,
-        positions: allPositions,
+        ids: packIds(body, state.ids, packing),
+        wanted: body.gatherND(packing.tokenOfPlace, allPositions, 'wantedTokens'),
+        packing,
         rows,
         past,
         presentDim: 'present',
@@ -154,7 +163,7 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
       const wantedCount = body.dimOf(state.positions, 0, 'wantedCount');
       const wanted = body.slice(kept, 0, body.constant('int64', [0]), wantedCount, getDim(state.positions.shape, 0), 'wanted');
       const hidden = body.slice(kept, 0, wantedCount, body.constant('int64', [END]), 'h', 'hiddenRows');
-      const logits = model.computeLogits(body, wanted, state.positions);
+      const logits = model.computeLogits(body, wanted, () => findCompositions(body, state.positions, packing));
 
       const row = body.squeeze(body.gather(state.positions, body.constant('int64', [0]), 1, 'rowColumn'), 1, 'row');
       const tokens = chooseTokens(
@@ -185,6 +194,8 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
         proceed,
         carried: [
           nextIds,
+          body.identity(later.uniquePlaces, 'nextUniquePlaces'),
+          body.identity(later.tokenOfPlace, 'nextTokenOfPlace'),
           body.identity(later.lengths, 'nextLengths'),
           nextPast,
           body.identity(later.positions, 'nextPositions'),
@@ -202,7 +213,7 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
       };
     },
   });
-  const [, , , , , doneOut, ...caches] = carried;
+  const [, , , , , , , doneOut, ...caches] = carried;
   return { outputs: [...collected, ...(doneOut ? [doneOut] : []), ...caches] };
 }
 
@@ -210,12 +221,15 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
 function createLaterStep(
   graph: Graph,
   ids: Value<'int64'>,
-): { lengths: Value<'int32'>; positions: Value<'int64'>; targets: Value<'int64'>; noTokens: Value<'int64'> } {
+): Packing & { lengths: Value<'int32'>; positions: Value<'int64'>; targets: Value<'int64'>; noTokens: Value<'int64'> } {
   const batch = graph.dimOf(ids, 0, 'batch');
   const rows = graph.unsqueeze(graph.range(graph.squeeze(batch, 0, 'batchScalar'), 'b', 'rowIndex'), 1, 'rowIndexColumn');
   const zeros = graph.subtract(rows, rows, 'zeroColumn');
   const noTokens = graph.expand(graph.constant('int64', [-1]), batch, ['b'], 'noTokens');
   return {
+    // Later steps feed one token a row: each its own place. There are as many compositions as rows then, though the symbols do not say so.
+    uniquePlaces: graph.reshapeUnchecked(rows, graph.shapeOf(rows, 'rowIndexShape'), ['c', 1], 'laterUniquePlaces'),
+    tokenOfPlace: rows,
     lengths: graph.expand(graph.constant('int32', [1]), batch, ['b'], 'laterLengths'),
     positions: graph.concat([rows, zeros], 1, 'laterPositions'),
     targets: noTokens,

@@ -36,9 +36,14 @@ export class TensorOps extends ElementwiseOps {
 
   /** The same elements under `shape`, whose lengths at run time are in `dims` [rank]. @throws GraphError when the counts of elements differ */
   reshapeTo<D extends DType>(value: Value<D>, dims: Value<'int64'>, shape: Shape, name: string): Value<D> {
-    assertShape(dims, [shape.length], name);
     if (multiplyDims(...value.shape) !== multiplyDims(...shape))
       throw new GraphError(`${name}: ${describeValue(value)} does not reshape to ${formatShape(shape)}`);
+    return this.reshapeUnchecked(value, dims, shape, name);
+  }
+
+  /** {@link reshapeTo} where symbols cannot tell that the counts are the same; ONNX Runtime checks them. */
+  reshapeUnchecked<D extends DType>(value: Value<D>, dims: Value<'int64'>, shape: Shape, name: string): Value<D> {
+    assertShape(dims, [shape.length], name);
     return this.emit({ op: 'Reshape', inputs: [value, dims], name, dtype: value.dtype, shape });
   }
 

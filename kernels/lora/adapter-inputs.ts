@@ -10,7 +10,7 @@ export interface AdapterFactorInputs {
   readonly b: FloatValue;
 }
 
-/** The symbol for the first dimension of a class's factors: 1 or the batch. Graphs declare it expandable. */
+/** The symbol for the first dimension of a class's factors: 1 or the number of compositions. Graphs declare it expandable. */
 export function groupDim(target: LinearClass): string {
   return `g.${target}`;
 }
@@ -23,7 +23,7 @@ function rankDim(target: LinearClass): string {
  * Declares `loraScale.{c}` [rows, R], the same for every layer: the weight wᵢ of each direction, the adapter's own sᵢ being in B. R may be 0,
  * at no cost, except on WebGPU, which does not survive empty tensors, and in int8: there an unused class needs directions at scale 0.
  */
-export function declareScale(graph: Graph, target: LinearClass, rows: 'b' | 1): FloatValue {
+export function declareScale(graph: Graph, target: LinearClass, rows: Dim): FloatValue {
   return graph.input(`loraScale.${target}`, 'float32', [rows, rankDim(target)]);
 }
 
@@ -34,7 +34,7 @@ export function declareScale(graph: Graph, target: LinearClass, rows: 'b' | 1): 
 export function declareFactors(
   graph: Graph,
   module: { layer: number; class: LinearClass; dIn: number; dOut: number },
-  rows: 'b' | 1,
+  rows: Dim,
 ): AdapterFactorInputs {
   const groups: Dim = rows === 1 || isVocabularyClass(module.class) ? 1 : groupDim(module.class);
   const rank = rankDim(module.class);

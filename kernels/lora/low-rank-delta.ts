@@ -49,18 +49,17 @@ export function addEmbeddingDelta(graph: Graph, ids: Value<'int64'>, y: FloatVal
 /**
  * y + ((x·Aᵀ) ∘ scale of the place's row)·B, for places picked from the batch.
  *
- * Inputs: x [m, dIn] and y = x·Wᵀ [m, dOut] at positions [m, 2] (row, column), rows shared by the batch (g = 1) but for their scale [b, 1, R].
+ * Inputs: x [m, dIn] and y = x·Wᵀ [m, dOut] under the row [m, 1] of the scales, factors shared by the batch (g = 1) but for their scale [b, 1, R].
  * Output: [m, dOut].
  */
 export function addLowRankDeltaAt(
   graph: Graph,
-  positions: Value<'int64'>,
+  row: Value<'int64'>,
   x: FloatValue,
   y: FloatValue,
   rows: LowRankRows,
   name: string,
 ): FloatValue {
-  const row = graph.gather(positions, graph.constant('int64', [0]), 1, `${name}.row`);
   const scale = graph.squeeze(graph.gatherND(rows.scale, row, `${name}.rowScale`), 1, `${name}.scale`);
   const a = { ...rows.a, value: graph.squeeze(rows.a.value, 0, `${name}.a`) };
   const b = graph.squeeze(rows.b, 0, `${name}.b`);

@@ -8,6 +8,7 @@ import {
   type StepMode,
   type StepProgram,
 } from '../decode/step-program.js';
+import { pack, spread } from '../decode/packing.js';
 import { Graph } from '../graph/graph.js';
 import type { FloatValue, Value } from '../graph/values.js';
 import { declareFactors, declareScale, groupDim, type AdapterFactorInputs } from '../lora/adapter-inputs.js';
@@ -163,9 +164,16 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
     layers: config.layers,
     kvHeads: config.kvHeads,
     headDim,
-    runBlocks: (body, { ids, positions, rows, past, presentDim }) => {
-      const attend = createAttention(body, plan.kernels, config, rope, rows, presentDim);
-      const select = (value: FloatValue, name: string): FloatValue => body.gatherND(value, positions, name);
+    runBlocks: (body, { ids, wanted, packing, rows, past, presentDim }) => {
+      const attendRows = createAttention(body, plan.kernels, config, rope, rows, presentDim);
+      const attend: Attend = ({ query, key, value }, cache, name) => {
+        const place = (projected: FloatValue, which: string): FloatValue => spread(body, projected, packing, `${name}.${which}`);
+        const placed = { query: place(query, 'query'), key: place(key, 'key'), value: place(value, 'value') };
+        const { context, present } = attendRows(placed, cache, name);
+        return { context: pack(body, context, packing, `${name}.tokenContext`), present };
+      };
+      const select = (value: FloatValue, name: string): FloatValue =>
+        body.gather(body.flattenRows(value, `${name}.tokens`), wanted, 0, name);
       let x = embed(body, ids);
       const present = blocks.map((block, layer) => {
         const cache = past[layer];
@@ -183,9 +191,9 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
       });
       return { hidden: body.rootMeanSquareNorm(x, finalNorm, normEpsilon, 'finalNorm'), present };
     },
-    computeLogits: (body, hidden, positions) => {
+    computeLogits: (body, hidden, findCompositions) => {
       const logits = multiplyByWeight(body, createLinearInput(body, hidden, [head], 'logitsInput'), head.weight, 'logits');
-      return head.rows ? addLowRankDeltaAt(body, positions, hidden, logits, head.rows, 'logits.lora') : logits;
+      return head.rows ? addLowRankDeltaAt(body, findCompositions(), hidden, logits, head.rows, 'logits.lora') : logits;
     },
   };
 }
@@ -231,7 +239,7 @@ interface AdapterLayer {
 
 /** Declares the classes' scales once, and the factors of each module that they reach. */
 function createAdapterLayer(graph: Graph, { mode, precision, classes, kernels: { product } }: ProgramPlan): AdapterLayer {
-  const rows = mode === 'merged' ? 1 : 'b';
+  const rows = mode === 'merged' ? 1 : 'c';
   const scales = new Map<LinearClass, { scale: FloatValue; column: FloatValue }>();
   for (const target of classes) {
     const scale = declareScale(graph, target, rows);

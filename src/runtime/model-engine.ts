@@ -19,6 +19,7 @@ import type {
 } from './engine.js';
 import { createLimits, type EngineLimits } from './engine-limits.js';
 import { fillScores } from './fill-scores.js';
+import { numberMixtures, packTokens } from './pack-tokens.js';
 import { planSlots, type PlacedAdapter } from './plan-slots.js';
 import { planScoreBatches, type ScorePiece } from './plan-score-batches.js';
 import { HiddenMeans, planEmbedBatches } from './pool-hidden.js';
@@ -135,9 +136,11 @@ export class ModelEngine implements Engine {
   async score(rows: readonly ScoreRow[], options: ScoreOptions = {}): Promise<ScoreResult[]> {
     const checked = rows.map((row) => checkScoreRow(row, this));
     checkScoreOptions(checked, options, this.options.provider);
-    const spans = checked.map(({ ids, from, mixture }) => ({
+    const mixtureKeys = numberMixtures(checked);
+    const spans = checked.map(({ ids, from, mixture }, row) => ({
       length: ids.length,
       from,
+      mixtureKey: mixtureKeys[row] ?? 0,
       adaptersKey: mixture.map(({ digest }) => digest).join(),
     }));
     const batches = planScoreBatches(spans, this.limits.score);
@@ -145,7 +148,7 @@ export class ModelEngine implements Engine {
     const results = checked.map(({ ids, from }) => ({ logprobs: new Float32Array(ids.length - from), top: [] as TopLogprobs[] }));
     await this.runBatches(options.signal, checked, batches, (placed) => ({
       isBackground: options.background ?? false,
-      createCall: (batch, key) => this.createScoreCall(batch, key, checked, placed, options),
+      createCall: (batch, key) => this.createScoreCall(batch, key, { rows: checked, mixtureKeys, placed }, options),
       deliver: (batch, result) => fillScores(results, batch, checked, result, wanted),
     }));
     return results;
@@ -318,22 +321,29 @@ export class ModelEngine implements Engine {
   private createScoreCall(
     batch: readonly ScorePiece[],
     key: number,
-    rows: readonly ScoreRow[],
-    placed: readonly PlacedAdapter[][],
+    { rows, mixtureKeys, placed }: { rows: readonly ScoreRow[]; mixtureKeys: readonly number[]; placed: readonly PlacedAdapter[][] },
     options: ScoreOptions,
-  ): ReturnType<typeof createScoreCall> {
+  ): RunCall {
     const application = options.application ?? 'factored';
-    return createScoreCall(batch, (row) => rows[row]?.ids ?? [], key, {
-      application,
-      precision: options.precision ?? 'float32',
-      topLogprobs: options.topLogprobs ?? 0,
-      lora: this.planLora(batch, placed, application),
-    });
+    const idsOf = (row: number): readonly number[] => rows[row]?.ids ?? [];
+    const call = { application, precision: options.precision ?? 'float32', topLogprobs: options.topLogprobs ?? 0 };
+    // A piece of a long row goes on from its cache, alone.
+    if (batch.some(({ start, isLast }) => start > 0 || !isLast))
+      return createScoreCall(batch, idsOf, key, { ...call, lora: this.planLora(batch, placed, application) });
+    const packed = batch.map(({ row, end }) => ({ ids: idsOf(row).slice(0, end), mixtureKey: mixtureKeys[row] ?? 0 }));
+    const { packing, firstRows } = packTokens(packed);
+    const lines = firstRows.flatMap((row) => batch[row] ?? []);
+    const lora = this.planLora(lines, placed, application, packing.uniquePlaces.length / packing.lines);
+    return createScoreCall(batch, idsOf, key, { ...call, packing, lora });
   }
 
-  private planLora(batch: readonly ScorePiece[], placed: readonly PlacedAdapter[][], application: RunCall['application']): RunCall['lora'] {
+  private planLora(
+    batch: readonly ScorePiece[],
+    placed: readonly PlacedAdapter[][],
+    application: RunCall['application'],
+    tokensPerRow = batch.reduce((most, { start, end }) => Math.max(most, end - start), 0),
+  ): RunCall['lora'] {
     const adapters = batch.map(({ row }) => placed[row] ?? []);
-    const tokensPerRow = batch.reduce((most, { start, end }) => Math.max(most, end - start), 0);
     // Merged, the whole batch has one mixture.
     return planSlots(application === 'merged' ? adapters.slice(0, 1) : adapters, PAGE_RANK, { ...this.limits.slotCosts, tokensPerRow });
   }

@@ -17,6 +17,8 @@ export interface ScoreSpan {
   readonly from: number;
   /** Rows with equal keys use the same adapters. */
   readonly adaptersKey: string;
+  /** Rows with equal keys are under the same mixture, and compute the tokens they begin with in common. @default 0 */
+  readonly mixtureKey?: number;
 }
 
 /** Feeds tokens `start`…`end − 1` of a row after what its earlier pieces fed, and scores tokens `from`…`end`; none when `from` > `end`. */
@@ -40,22 +42,28 @@ export function countScored({ from, end }: ScorePiece): number {
  */
 export function planScoreBatches(rows: readonly ScoreSpan[], limits: ScoreBatchLimits): ScorePiece[][] {
   const chains: ScorePiece[][] = [];
-  const whole: (ScorePiece & { readonly adaptersKey: string })[] = [];
-  for (const [row, { length, from, adaptersKey }] of rows.entries()) {
+  const whole: (ScorePiece & { readonly adaptersKey: string; readonly mixtureKey: number })[] = [];
+  for (const [row, { length, from, adaptersKey, mixtureKey = 0 }] of rows.entries()) {
     if (from >= length) continue;
     const pieces = cutRow(row, length, from, limits);
     const [first] = pieces;
-    if (pieces.length === 1 && first !== undefined) whole.push({ ...first, adaptersKey });
+    if (pieces.length === 1 && first !== undefined) whole.push({ ...first, adaptersKey, mixtureKey });
     else chains.push(...pieces.map((piece) => [piece]));
   }
-  whole.sort((a, b) => (a.adaptersKey === b.adaptersKey ? b.end - a.end || a.row - b.row : a.adaptersKey < b.adaptersKey ? -1 : 1));
+  whole.sort((a, b) =>
+    a.adaptersKey === b.adaptersKey
+      ? a.mixtureKey - b.mixtureKey || b.end - a.end || a.row - b.row
+      : a.adaptersKey < b.adaptersKey
+        ? -1
+        : 1,
+  );
 
   const batches: ScorePiece[][] = [];
   let batch: ScorePiece[] = [];
   let columns = 0;
   let positions = 0;
   let lastKey: string | undefined;
-  for (const { adaptersKey, ...piece } of whole) {
+  for (const { adaptersKey, mixtureKey: _, ...piece } of whole) {
     const widened = Math.max(columns, piece.end);
     const isTooLarge = (batch.length + 1) * widened > limits.paddedTokens || positions + countScored(piece) > limits.positions;
     const isFullEnough = adaptersKey !== lastKey && batch.length * columns >= limits.closeAtTokens;

@@ -38,7 +38,7 @@ export function createScoreCall(
   pieces: readonly ScorePiece[],
   idsOf: (row: number) => readonly number[],
   key: number,
-  options: Pick<RunCall, 'application' | 'precision' | 'topLogprobs' | 'lora'>,
+  options: Pick<RunCall, 'application' | 'precision' | 'packing' | 'topLogprobs' | 'lora'>,
 ): RunCall {
   const shape = padRows(pieces.map(({ row, start, end }) => idsOf(row).slice(start, end)));
   const positions: bigint[] = [];

@@ -105,6 +105,23 @@ for (const model of models) {
       for (const one of bed.cases) assertScores(one, found.slice(first, (first += one.expected.length)));
     });
 
+    test('rows that begin alike score as each alone, mixtures apart', async () => {
+      const beginning = at(bed.model.base, 0).prompt;
+      const rows = bed.cases.flatMap(({ mixture, expected }) =>
+        expected.flatMap(({ prompt, target }, i) => [
+          { ids: [...beginning, ...target], from: beginning.length - (i % 2), mixture },
+          { ids: [...beginning, ...prompt, ...target], from: beginning.length + 1, mixture },
+          { ids: [...prompt, ...target], from: prompt.length, mixture },
+        ]),
+      );
+      const together = await engine.score(rows);
+      for (const index of [0, 1, 2, 7, rows.length - 2, rows.length - 1]) {
+        const [alone] = await engine.score([at(rows, index)]);
+        const difference = Math.max(...at(together, index).logprobs.map((value, i) => Math.abs(value - (alone?.logprobs[i] ?? NaN))));
+        assert.ok(difference < 2e-5, `row ${index} differs by ${difference}`);
+      }
+    });
+
     test('merged application gives the same numbers', async () => {
       for (const one of bed.cases) assertScores(one, await engine.score(rowsOf(one), { application: 'merged' }));
     });

@@ -30,7 +30,7 @@ export class AdapterFeeds {
   }
 
   create(call: RunCall, bank: PageBank): Feeds {
-    const rows = call.application === 'merged' ? 1 : call.rows;
+    const rows = call.application === 'merged' ? 1 : (call.packing?.lines ?? call.rows);
     const feeds: Feeds = {};
     for (const linearClass of this.program.classes) {
       const used = call.lora.find((slots) => slots.class === linearClass);

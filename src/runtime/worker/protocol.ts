@@ -31,13 +31,22 @@ export interface WorkerSettings {
 /** Which pages one class of linear layers reads in a run, and how strongly. */
 export interface ClassSlots {
   readonly class: LinearClass;
-  /** 1: every row reads the same pages; otherwise the number of rows. */
+  /** 1: every row reads the same pages; otherwise the number of rows, or of lines of packed tokens. */
   readonly groups: number;
   readonly slotsPerGroup: number;
   /** [groups, slotsPerGroup] page numbers. */
   readonly slots: BigInt64Array;
-  /** [rows, slotsPerGroup · pageRank]; the adapter's own scale is already in its pages. */
+  /** [rows, slotsPerGroup · pageRank], or a row for each line of packed tokens; the adapter's own scale is already in its pages. */
   readonly scale: Float32Array;
+}
+
+/** Which tokens a run computes, once for all places where they stand. Shapes as in kernels/decode/packing.ts; c = lines, one a mixture. */
+export interface TokenPacking {
+  readonly lines: number;
+  /** [c, u] */
+  readonly uniquePlaces: BigInt64Array;
+  /** [b, t] */
+  readonly tokenOfPlace: BigInt64Array;
 }
 
 /** Which stored key/value caches a run reads and leaves, by row. */
@@ -59,6 +68,8 @@ export interface RunCall {
   readonly columns: number;
   /** [b, t], right-padded */
   readonly ids: BigInt64Array;
+  /** Only in runs of one step without caches. @default every place its own token, every row its own line */
+  readonly packing?: TokenPacking;
   /** [b] */
   readonly lengths: Int32Array;
   /** [b] */

@@ -4,7 +4,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { AdapterFeeds } from './adapter-feeds.js';
 import { releaseBlock, type KvBlock, type KvStore, type LayerKv } from './kv-store.js';
 import type { PageBank } from './page-bank.js';
-import type { Provider, RunCall, RunResult } from './protocol.js';
+import type { Provider, RunCall, RunResult, TokenPacking } from './protocol.js';
 
 type Ort = typeof import('onnxruntime-node');
 type Feeds = Record<string, Tensor>;
@@ -57,11 +57,14 @@ export class StepSession {
   private createStepFeeds(call: RunCall): Feeds {
     const { Tensor } = this.ort;
     const { rows, columns } = call;
+    const packing = call.packing ?? createPlainPacking(rows, columns);
     // WebGPU does not survive empty tensors: there one place is read that nobody asks for.
     const isSpare = call.hiddenPositions.length === 0 && this.program.provider !== 'cpu';
     const hiddenPositions = isSpare ? new BigInt64Array(2) : call.hiddenPositions;
     return {
       ids: new Tensor('int64', call.ids, [rows, columns]),
+      uniquePlaces: new Tensor('int64', packing.uniquePlaces, [packing.lines, packing.uniquePlaces.length / packing.lines]),
+      tokenOfPlace: new Tensor('int64', packing.tokenOfPlace, [rows, columns]),
       lengths: new Tensor('int32', call.lengths, [rows]),
       pastLengths: new Tensor('int32', call.pastLengths, [rows]),
       positions: new Tensor('int64', call.positions, [call.targets.length, 2]),
@@ -135,6 +138,12 @@ export function createSessionOptions({
       },
     },
   };
+}
+
+/** Every place its own token. */
+function createPlainPacking(rows: number, columns: number): TokenPacking {
+  const places = BigInt64Array.from({ length: rows * columns }, (_, place) => BigInt(place));
+  return { lines: rows, uniquePlaces: places, tokenOfPlace: places };
 }
 
 function getOutput(outputs: InferenceSession.OnnxValueMapType, name: string): Tensor {
