@@ -13,6 +13,8 @@ import {
   type JobListView,
   type JobRequest,
   type CompositionJobView,
+  type LikeSearchRequest,
+  type LikeSearchResult,
   type PublishedAdapterView,
   type RepositoryListView,
   type SearchResult,
@@ -86,6 +88,10 @@ export class HubClient {
 
   search(query: SearchQuery): Promise<SearchResult> {
     return this.http.json('/api/search', { query: { ...query } });
+  }
+
+  searchLike(request: LikeSearchRequest): Promise<LikeSearchResult> {
+    return this.http.json('/api/search/like', { method: 'POST', json: request });
   }
 
   startJob(request: JobRequest): Promise<{ readonly id: string }> {

@@ -89,6 +89,14 @@ function keysetClause(score: string, name: string): string {
   return `WHERE score < ${score}::float8 OR (score = ${score}::float8 AND name > ${name}::text COLLATE "C")`;
 }
 
+/** The latest versions of the named adapters, in any order. */
+export function adaptersStatement(names: readonly string[]): Statement {
+  return {
+    sql: `SELECT entry.*, NULL::float8 AS exact_match, 0::float8 AS score FROM (${ENTRIES}) AS entry WHERE kind = 'adapter' AND name = ANY($1::text[])`,
+    parameters: [names],
+  };
+}
+
 const FACETS: Readonly<Record<keyof SearchFacets, string>> = {
   kind: 'SELECT kind AS value FROM matched',
   base: 'SELECT base FROM matched',

@@ -13,4 +13,10 @@ export const searchErrors = {
     fields: ['field'],
   },
   INVALID_RANK_RANGE: { status: 400, message: 'minRank {minRank} is above maxRank {maxRank}.', fields: ['field'] },
+  LIKE_OR_EXAMPLES: { status: 400, message: 'Give either "like", the name of an adapter, or "examples" and the "base" they are for.' },
+  LIKE_ON_OTHER_BASE: {
+    status: 400,
+    message: '{name} is for the base model {expected}, so only adapters for that one can be like it: leave "base" out, or give {expected}.',
+    fields: ['name', 'expected'],
+  },
 } as const satisfies ErrorTable;

@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { safeInteger } from '../database/columns.js';
 import { errorsOf } from '../http/braid-error.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
-import { facetStatement, pageStatement, type SearchConditions } from './search-statement.js';
+import { adaptersStatement, facetStatement, pageStatement, type SearchConditions } from './search-statement.js';
 import { type SearchFacets, type SearchItem, type SearchQuery, type SearchResult } from './search.dto.js';
 import { searchErrors } from './search.errors.js';
 import { parseTextQuery } from './text-query.js';
@@ -106,6 +106,13 @@ export class SearchService {
       ...(await this.count(conditions)),
       next: rows.length > limit && last !== undefined ? encodeCursor(last, conditions) : null,
     };
+  }
+
+  /** The latest versions of adapters, in the order of the names; names of none are left out. */
+  async listAdapters(names: readonly string[]): Promise<SearchItem[]> {
+    const { sql, parameters } = adaptersStatement(names);
+    const items = new Map((await this.dataSource.query<ItemRow[]>(sql, parameters)).map((row) => [row.name, toItem(row)]));
+    return names.flatMap((name) => items.get(name) ?? []);
   }
 
   private async count(conditions: SearchConditions): Promise<Pick<SearchResult, 'total' | 'facets'>> {

@@ -62,6 +62,19 @@ export class SignaturesService {
   }
 
   /**
+   * The adapter version's signature, computed now where it has none; undefined where neither examples nor card have a token.
+   * @param version with its repository
+   * @throws BraidError of tokenizer.errors.ts and runtime.errors.ts
+   */
+  async getSignature(baseModel: BaseModel, version: AdapterVersion): Promise<Float32Array | undefined> {
+    const stored = await this.store.find(version, SIGNATURE_METHOD);
+    if (stored !== undefined) return stored.vector;
+    const [signature] = await this.describe(baseModel, [await this.rowsOfVersion(baseModel, version)]);
+    if (signature !== undefined) await this.store.put(version, baseModel.id, signature);
+    return signature?.vector;
+  }
+
+  /**
    * Gives the latest versions on the base model that have no signature of this method theirs, and says how many it gave.
    * @throws BraidError of tokenizer.errors.ts and runtime.errors.ts
    */

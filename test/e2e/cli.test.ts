@@ -114,6 +114,26 @@ describe('from a model directory to a composition', () => {
     assert.match(out, /^More: braid search … --after \S+$/m);
   });
 
+  it('finds them by likeness: to an adapter, and to the task that examples show', async () => {
+    type Found = { items: { name: string; similarity: number }[]; considered: number };
+    const like = await hub.json<Found>('search', '--like', 'acme/upper@1.0.0');
+    assert.deepEqual(like.items.map(({ name }) => name).sort(), ['acme/reverse', 'acme/vowels']);
+    assert.equal(like.considered, 2);
+    const examples = join(folder, 'alike.jsonl');
+    writeFileSync(examples, '{"prompt": "god", "completion": "dog"}\n');
+    const found = await hub.json<Found>('search', '--like-examples', examples, '--base', 'tiny/base', '--limit', '2');
+    assert.deepEqual([found.items.length, found.considered], [2, 3]);
+    const { out } = await hub.braid('search', '--like-examples', examples, '--base', 'tiny/base', '--limit', '1');
+    assert.match(out, /^ *LIKE +NAME +RANK +ABOUT\n *-?[01]\.\d\d +acme\/\w+@1\.0\.0 .*\n1 of 3\n$/);
+    for (const wrong of [
+      ['words', '--like', 'acme/upper'],
+      ['--like-examples', examples],
+      ['--like', 'acme/upper', '--like-examples', examples],
+      ['--like', 'acme/upper', '--tag', 'words'],
+    ])
+      assert.equal((await hub.braid('search', ...wrong)).status, 2, wrong.join(' '));
+  });
+
   it('composes, and shows how', async () => {
     const { status, out, err } = await hub.braid(
       ...['compose', 'acme/mixed', '--base', 'tiny/base', '--examples', join(folder, 'examples.jsonl'), '--budget', '40', '--seed', '7'],

@@ -9,6 +9,7 @@ import { BaseModelsService } from '#src/base-models/base-models.service.js';
 import { parseRepoName } from '#src/ids/ids.js';
 import { AdapterSignature } from '#src/registry/adapter-signature.entity.js';
 import { RegistryService } from '#src/registry/registry.service.js';
+import type { LikeSearchResult } from '#src/search/like-search.dto.js';
 import { SIGNATURE_METHOD } from '#src/signatures/signature-method.js';
 import { dotProduct } from '#src/signatures/signature-vector.js';
 import { SignaturesService } from '#src/signatures/signatures.service.js';
@@ -78,6 +79,53 @@ describeOnHomes('signatures', (home) => {
     const task = await signatures.describeTask(base, tokenizeExamples(parseExamples(OPPOSITES), codec, base.contextLength));
     assert.ok(dotProduct(task, (await signatureOf('me/opposites')).vector) > 0.9999);
     assert.ok(dotProduct(task, (await signatureOf('me/named')).vector) < 0.99);
+  });
+
+  it('find adapters by likeness to a task that examples show, and to an adapter', async () => {
+    const like = async (
+      request: object,
+    ): Promise<{ status: number; body: LikeSearchResult & { error?: { code: string; message: string } } }> => {
+      const response = await fetch(`${hub.url}/api/search/like`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(request),
+      });
+      return { status: response.status, body: (await response.json()) as never };
+    };
+    const byExamples = await like({ examples: OPPOSITES, base: BASE });
+    assert.equal(byExamples.status, 200, JSON.stringify(byExamples.body));
+    assert.equal(byExamples.body.considered, 3);
+    assert.deepEqual(byExamples.body.items.map(({ name }) => name).sort(), ['me/described', 'me/named', 'me/opposites']);
+    const [first] = byExamples.body.items;
+    assert.equal(first?.name, 'me/opposites');
+    assert.ok(first.similarity > 0.9999 && first.rank !== null && first.base === BASE);
+    const order = byExamples.body.items.map(({ similarity }) => similarity);
+    assert.deepEqual(
+      order,
+      order.toSorted((a, b) => b - a),
+    );
+
+    const { body: byAdapter } = await like({ like: 'me/opposites@1.0.0', limit: 1 });
+    assert.equal(byAdapter.considered, 2, 'an adapter is not compared with itself');
+    assert.deepEqual(
+      byAdapter.items.map(({ name }) => name),
+      [byExamples.body.items[1]?.name],
+    );
+
+    for (const [request, status, code] of [
+      [{}, 400, 'LIKE_OR_EXAMPLES'],
+      [{ like: 'me/named', examples: OPPOSITES, base: BASE }, 400, 'LIKE_OR_EXAMPLES'],
+      [{ examples: OPPOSITES }, 400, 'LIKE_OR_EXAMPLES'],
+      [{ examples: [], base: BASE }, 400, 'EXAMPLES_MISSING'],
+      [{ examples: [{ prompt: 'x' }], base: BASE }, 400, 'EXAMPLE_WITHOUT_OUTPUT'],
+      [{ examples: OPPOSITES, base: 'tiny/none' }, 404, 'UNKNOWN_BASE_MODEL'],
+      [{ like: 'me/lost' }, 404, 'UNKNOWN_ADAPTER'],
+      [{ like: 'me/named', base: 'tiny/other' }, 400, 'LIKE_ON_OTHER_BASE'],
+      [{ like: 'me/named', limit: 101 }, 400, 'INVALID_REQUEST'],
+    ] as const) {
+      const { status: found, body } = await like(request);
+      assert.deepEqual([found, body.error?.code], [status, code], JSON.stringify(request));
+    }
   });
 
   it('are computed where they are missing or of another method, once, and come out the same', async () => {

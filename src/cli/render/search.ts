@@ -1,5 +1,5 @@
 // A page of search results with the counts beside it.
-import { type SearchResult } from '../hub-views.js';
+import { type LikeSearchResult, type SearchResult } from '../hub-views.js';
 import { printableLine, type Terminal } from '../terminal.js';
 import { moreLine } from './repositories.js';
 import { renderTable } from './table.js';
@@ -35,6 +35,23 @@ export function renderSearch(page: SearchResult, { style, columns }: Terminal): 
   );
   const more = page.total > page.items.length ? style.dim(`${page.items.length} of ${page.total}\n`) : '';
   return `${table}${more}${renderFacets(page.facets, style.dim)}${moreLine(page.next, 'search')}`;
+}
+
+/** Adapters by likeness: the cosine of their signatures first, because it is the order. */
+export function renderLikeSearch({ items, considered }: LikeSearchResult, { style, columns }: Terminal): string {
+  if (items.length === 0) return 'Nothing to compare with: no other adapter is published for this base model.\n';
+  const table = renderTable(
+    [{ heading: 'LIKE', align: 'right' }, { heading: 'NAME' }, { heading: 'RANK', align: 'right' }, { heading: 'ABOUT' }],
+    items.map((item) => [
+      item.similarity.toFixed(2),
+      style.bold(`${item.name}@${item.version}`),
+      item.rank === null ? '' : String(item.rank),
+      printableLine(item.description),
+    ]),
+    style,
+    columns,
+  );
+  return `${table}${considered > items.length ? style.dim(`${items.length} of ${considered}\n`) : ''}`;
 }
 
 function renderFacets(facets: SearchResult['facets'], dim: (text: string) => string): string {
