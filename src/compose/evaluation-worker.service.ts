@@ -16,7 +16,7 @@ const ANNOUNCEMENT_MS = 5_000;
 const COUNT_MS = 1_000;
 // While a search is on, its next batch comes within moments; otherwise a look now and then is enough.
 const BUSY_PAUSE_MS = 15;
-const IDLE_PAUSE_MS = 250;
+const IDLE_PAUSE_MS = 150;
 const BUSY_FOR_MS = 3_000;
 /** How long a base model is left alone that this process failed on. */
 const AVOIDANCE_MS = 30_000;
@@ -83,7 +83,8 @@ export class EvaluationWorker implements OnApplicationBootstrap, OnModuleDestroy
     while (!this.stopping.signal.aborted) {
       const didWork = await this.doOne();
       if (didWork) busyUntilMs = performance.now() + BUSY_FOR_MS;
-      else await this.pause(performance.now() < busyUntilMs ? BUSY_PAUSE_MS : IDLE_PAUSE_MS);
+      // Never at an even pace: in step with a job's batches, a look could miss every one of them.
+      else await this.pause((performance.now() < busyUntilMs ? BUSY_PAUSE_MS : IDLE_PAUSE_MS) * (0.5 + Math.random()));
     }
   }
 

@@ -64,7 +64,7 @@ describeOnHomes('workers', (home) => {
       const rows = [hub.calls.slice(published).flat(), worker.calls.flat()];
       assert.ok(
         rows.every((part) => part.length > 20),
-        `${rows.map((part) => part.length).join(' and ')} rows`,
+        `${rows.map((part) => part.length).join(' and ')} rows; ${[...hub.log, ...worker.log].join('\n')}`,
       );
       assert.equal(new Set(rows.flat()).size, rows.flat().length, 'no row twice');
 
