@@ -1,8 +1,11 @@
 // `npm run bench`: installs and builds what is missing, then measures Braid and its peers in one run (bench/main.ts).
-// `npm run bench -- retrieval` is bench/compose/retrieval.ts.
+// `npm run bench -- retrieval` and `-- spaces` are the files of bench/compose.
 import { join } from 'node:path';
 import { ensureBuilt, root, runOrExit } from '../bin/ensure-built.js';
 
+const COMPOSE_BENCHES = ['retrieval', 'spaces'];
+
 ensureBuilt();
-const entry = process.argv[2] === 'retrieval' ? ['compose', 'retrieval.js'] : ['main.js'];
+const [name = ''] = process.argv.slice(2);
+const entry = COMPOSE_BENCHES.includes(name) ? ['compose', `${name}.js`] : ['main.js'];
 runOrExit(process.execPath, ['--enable-source-maps', '--expose-gc', join(root, 'dist', 'bench', ...entry), ...process.argv.slice(2)]);
