@@ -18,9 +18,11 @@ const CURVE_WIDTH = 16;
 const STAGES: Readonly<Record<string, string>> = {
   queued: 'waiting',
   starting: 'starting',
-  baselines: 'baselines',
-  'forward-selection': 'selecting',
+  screen: 'screening',
   search: 'searching',
+  prune: 'pruning',
+  baselines: 'baselines',
+  validate: 'validating',
 };
 
 /** Chooses by what standard error is. */
@@ -69,7 +71,7 @@ export function renderProgressLine(
   const { stage, evaluations, budget } = progress;
   const filled = bar(evaluations, budget, BAR_WIDTH);
   const loss = progress.bestLoss === null ? '' : `  best ${formatLoss(progress.bestLoss)}`;
-  const counts = `${String(evaluations).padStart(String(budget).length)}/${budget}`;
+  const counts = `${String(Math.ceil(evaluations)).padStart(String(budget).length)}/${budget}`;
   const stageName = (STAGES[stage] ?? stage).padEnd(10);
   return `${stageName} ${accent(filled)}${dim('·'.repeat(BAR_WIDTH - filled.length))} ${counts}${loss}  ${accent(lossCurve(best, CURVE_WIDTH))}  ${dim(formatDuration(elapsedMs))}`;
 }
@@ -88,7 +90,7 @@ class ProgressLines implements ComposeProgress {
     this.lastStage = progress.stage;
     const loss = progress.bestLoss === null ? '' : `, best loss ${formatLoss(progress.bestLoss)}`;
     this.terminal.err.write(
-      `${STAGES[progress.stage] ?? progress.stage}: ${progress.evaluations} of ${progress.budget} evaluations${loss}\n`,
+      `${STAGES[progress.stage] ?? progress.stage}: ${Math.ceil(progress.evaluations)} of ${progress.budget} evaluations${loss}\n`,
     );
   }
 

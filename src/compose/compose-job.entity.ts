@@ -5,7 +5,6 @@ import { BaseModel } from '#src/registry/base-model.entity.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
 import type { PlacedExample } from '#src/tokenizer/examples.js';
 import type { JobFailure, JobProgress, JobStatus } from './compose.views.js';
-import type { OptimizerName } from './optimizers/create-optimizer.js';
 import type { Candidate } from './report.js';
 import type { RetrieveReport } from './retrieve.js';
 
@@ -16,7 +15,8 @@ export interface JobRequest {
   readonly examplesDigest: Digest;
   readonly budget: number;
   readonly seed: number;
-  readonly optimizer: OptimizerName;
+  /** As `parseStrategy` reads it. */
+  readonly strategy: string;
   /** @default 'delta' */
   readonly space?: Space;
   /** Weights to try first, in the candidates' order. */

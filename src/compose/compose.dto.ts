@@ -17,12 +17,11 @@ import {
 } from 'class-validator';
 import { type Space, SPACES } from '#src/registry/composition-version.entity.js';
 import { JOB_STATUSES, type JobStatus, PRIORITY_NAMES, type PriorityName } from './compose.views.js';
-import { OPTIMIZER_NAMES, type OptimizerName } from './optimizers/create-optimizer.js';
+import { DEFAULT_BUDGET, DEFAULT_PRESET, describeStages, PRESET_NAMES } from './strategy.js';
 
 /** Candidates of one search: each costs an evaluation before the search begins, and its span must stay searchable. */
 export const MOST_CANDIDATES = 64;
 export const DEFAULT_TOP = 20;
-export const DEFAULT_BUDGET = 200;
 /** A day of evaluations on a slow machine; more is a mistake. */
 export const LARGEST_BUDGET = 100_000;
 export const DEFAULT_SEED = 1;
@@ -108,10 +107,15 @@ export class ComposeRequest {
   @Max(Number.MAX_SAFE_INTEGER)
   readonly seed?: number;
 
-  @ApiPropertyOptional({ enum: OPTIMIZER_NAMES, default: 'cma-es' })
+  @ApiPropertyOptional({
+    default: DEFAULT_PRESET,
+    example: 'weave,search=cma-es',
+    description: `How to search: a preset (${PRESET_NAMES.join(', ')}), then stages to replace: ${describeStages()}.`,
+  })
   @IsOptional()
-  @IsIn(OPTIMIZER_NAMES)
-  readonly optimizer?: OptimizerName;
+  @IsString()
+  @Length(1, 200)
+  readonly strategy?: string;
 
   @ApiPropertyOptional({
     enum: SPACES,

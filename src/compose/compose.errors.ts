@@ -44,6 +44,12 @@ export const composeErrors = {
     message: 'The examples of {name}@{version} were not kept, so it cannot be composed again by itself: send them with a new request.',
     fields: ['name', 'version'],
   },
+  STRATEGY_UNKNOWN: {
+    status: 400,
+    message:
+      'There is no {found} among the strategies: give a preset, then single stages, like "weave,search=cma-es"; here {allowed} would do.',
+    fields: ['found', 'allowed'],
+  },
   NAME_RESERVED: {
     status: 400,
     message: 'The namespace "jobs" is taken by the routes of compose: choose another name than {name}.',

@@ -15,10 +15,11 @@ import { type CandidateSource, chooseCandidates } from './choose-candidates.js';
 import { digestOfExamples } from './kept-examples.js';
 import type { ComposeJob } from './compose-job.entity.js';
 import { ComposeJobStore } from './compose-job.store.js';
-import { type ComposeRequest, DEFAULT_BUDGET, DEFAULT_JOBS_IN_PAGE, DEFAULT_SEED, type ListJobsQuery } from './compose.dto.js';
+import { type ComposeRequest, DEFAULT_JOBS_IN_PAGE, DEFAULT_SEED, type ListJobsQuery } from './compose.dto.js';
 import { failCompose } from './compose.errors.js';
 import { type CompositionJobView, type CompositionView, type JobEvent, type JobListView, PRIORITIES } from './compose.views.js';
-import { fewestEvaluations } from './compose-weights.js';
+import { fewestEvaluations } from './pipeline.js';
+import { DEFAULT_PRESET, defaultBudget, nameStrategy, parseStrategy } from './strategy.js';
 import { JobBroadcast } from './job-broadcast.js';
 import { decodeJobCursor, encodeJobCursor } from './job-cursor.js';
 import { followJob, parseEventId } from './job-events.js';
@@ -50,13 +51,14 @@ export class ComposeService {
     const version = request.version === undefined ? undefined : parseVersion(request.version);
     const baseModel = await this.registry.getBaseModel(parseRepoName(request.base));
     await this.assertNameFree(name, version, baseModel.name);
+    const strategy = parseStrategy(request.strategy ?? DEFAULT_PRESET);
     const examples = parseExamples(request.examples);
     // Tokens are made again when the job runs; here they show whether every example fits the context, and what the task looks like.
     const tokens = tokenizeExamples(examples, await this.tokenizers.get(baseModel), baseModel.contextLength);
     const { candidates, retrieval } = await chooseCandidates(request, baseModel, this.candidateSource(baseModel, tokens));
     const space = request.space ?? 'delta';
     if (space === 'factor') await this.assertFactorSpace(candidates);
-    const budget = request.budget ?? DEFAULT_BUDGET;
+    const budget = request.budget ?? defaultBudget(strategy);
     const fewest = fewestEvaluations(candidates.length);
     if (budget < fewest) throw failCompose('BUDGET_TOO_SMALL', { budget, candidates: candidates.length, fewest });
     const warmStart = request.warmStart === undefined ? undefined : parseWarmStart(request.warmStart, candidates);
@@ -72,7 +74,7 @@ export class ComposeService {
         examplesDigest: digestOfExamples(examples),
         budget,
         seed: request.seed ?? DEFAULT_SEED,
-        optimizer: request.optimizer ?? 'cma-es',
+        strategy: nameStrategy(strategy),
         space,
         ...(warmStart !== undefined && { warmStart }),
         ...(retrieval !== undefined && { retrieval }),
@@ -188,7 +190,7 @@ export class ComposeService {
       examples: request.examples.length,
       budget: request.budget,
       seed: request.seed,
-      optimizer: request.optimizer,
+      strategy: request.strategy,
       space: request.space ?? 'delta',
       composition: status === 'succeeded' ? await this.compositionOf(job) : null,
     };

@@ -13,9 +13,9 @@ export const PRIORITY_NAMES = ['low', 'normal', 'high'] as const satisfies reado
 
 /** What `progress` events carry, and what a job that runs shows. */
 export interface JobProgress {
-  /** `queued`, `starting`, then the stages of the search: `baselines`, `forward-selection`, `search`. */
+  /** `queued`, `starting`, then the stages of the search: `screen`, `search`, `prune`, `baselines`, `validate`. */
   readonly stage: string;
-  /** Weight vectors scored so far. */
+  /** Evaluations spent so far; a fraction where weight vectors were scored on a part of the examples. */
   readonly evaluations: number;
   readonly budget: number;
   /** null until a point could be evaluated. */
@@ -118,8 +118,8 @@ export class CompositionJobView extends ListedJobView {
   readonly budget: number;
   @ApiProperty({ type: 'integer' })
   readonly seed: number;
-  @ApiProperty()
-  readonly optimizer: string;
+  @ApiProperty({ description: 'How it searches; see the strategy of a request.' })
+  readonly strategy: string;
   @ApiProperty({ enum: SPACES })
   readonly space: Space;
   @ApiProperty({ type: CompositionView, nullable: true, description: 'Present when the job succeeded.' })

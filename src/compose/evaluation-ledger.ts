@@ -51,6 +51,8 @@ export class EvaluationLedger {
   private bestEvaluation: Evaluation | undefined;
   /** Pairs of weight vector and example that were scored. */
   private pairs = 0;
+  /** Pairs that are kept for later. */
+  private held = 0;
 
   constructor(private readonly options: LedgerOptions) {
     this.exampleCount = options.exampleCount;
@@ -65,8 +67,33 @@ export class EvaluationLedger {
     return this.pairs / this.exampleCount;
   }
 
+  /** What may be spent now. */
   get remaining(): number {
-    return (this.options.budget * this.exampleCount - this.pairs) / this.exampleCount;
+    return this.spendable / this.exampleCount;
+  }
+
+  /** Keeps evaluations back for later stages; 0 frees them. */
+  reserve(evaluations: number): void {
+    this.held = Math.ceil(evaluations * this.exampleCount);
+  }
+
+  /** A vector that was scored on all examples. */
+  find(weights: WeightVector): Evaluation | undefined {
+    return this.entries.get(keyOf(weights))?.evaluation;
+  }
+
+  /** How much of scoring these vectors on all examples is paid already, in evaluations. */
+  knownShare(vectors: readonly WeightVector[]): number {
+    const known = new Map(vectors.map((weights) => [keyOf(weights), this.entries.get(keyOf(weights))]));
+    const pairs = [...known.values()].reduce(
+      (sum, entry) => sum + (entry?.examples.filter((example) => example !== undefined).length ?? 0),
+      0,
+    );
+    return pairs / this.exampleCount + (vectors.length - known.size);
+  }
+
+  private get spendable(): number {
+    return Math.max(0, Math.floor(this.options.budget * this.exampleCount) - this.pairs - this.held);
   }
 
   get best(): Evaluation | undefined {
@@ -105,7 +132,7 @@ export class EvaluationLedger {
   private async fill(vectors: readonly WeightVector[], examples: readonly number[], stage: string): Promise<Entry[]> {
     const covered: Entry[] = [];
     const fresh = new Map<Entry, number[]>();
-    const most = this.options.budget * this.exampleCount - this.pairs;
+    const most = this.spendable;
     let wanted = 0;
     for (const weights of vectors) {
       const key = keyOf(weights);

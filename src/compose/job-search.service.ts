@@ -5,6 +5,7 @@ import { RegistryService } from '#src/registry/registry.service.js';
 import { ENGINES, type Engines } from '#src/runtime/engine.js';
 import { OBJECT_STORE, type ObjectStore } from '#src/storage/object-store.js';
 import { tokenizeExamples } from '#src/tokenizer/examples.js';
+import { promptWithOthers } from '#src/tokenizer/prompt-with-others.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import type { ComposeJob } from './compose-job.entity.js';
 import type { JobProgress } from './compose.views.js';
@@ -14,6 +15,7 @@ import { settingsOf } from './job-settings.js';
 import { keepExamples } from './kept-examples.js';
 import { createRememberingEvaluation, type EvaluationMemory, type EvaluationScope } from './remember-evaluations.js';
 import { runSearch } from './run-search.js';
+import { parseStrategy } from './strategy.js';
 
 export interface JobSearchOptions {
   readonly signal: AbortSignal;
@@ -44,13 +46,6 @@ export class JobSearch {
     const [engine, codec] = await Promise.all([this.engines.get(baseModel.digest), this.tokenizers.get(baseModel)]);
     signal.throwIfAborted();
     const examples = tokenizeExamples(request.examples, codec, engine.contextLength);
-    const scope: EvaluationScope = {
-      base: baseModel,
-      candidates: request.candidates.map(({ digest }) => digest),
-      examples,
-      space,
-      precision: 'float32',
-    };
     const memory: EvaluationMemory = {
       find: (keys) => this.evaluations.find(keys),
       add: async (baseModelId, losses) => {
@@ -64,9 +59,15 @@ export class JobSearch {
       base: { name: baseModel.name, digest: baseModel.digest },
       candidates: request.candidates,
       examples,
-      remember: (evaluate) => createRememberingEvaluation(this.worker.share(evaluate, job.id, scope, signal), memory, scope),
+      remember: (evaluate, of) => {
+        const scope: EvaluationScope = { base: baseModel, ...of, space, precision: 'float32' };
+        return createRememberingEvaluation(this.worker.share(evaluate, job.id, scope, signal), memory, scope);
+      },
       examplesDigest: request.examplesDigest,
-      optimizer: request.optimizer,
+      ...(request.retrieval !== undefined && { retrieval: request.retrieval }),
+      strategy: parseStrategy(request.strategy),
+      ...(request.warmStart !== undefined && { warmStart: request.warmStart }),
+      prompted: promptWithOthers(request.examples, codec, engine.contextLength),
       space,
       seed: request.seed,
       budget: request.budget,

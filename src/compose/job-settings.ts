@@ -2,12 +2,19 @@
 import type { JobRequest } from './compose-job.entity.js';
 import type { Recipe } from './report.js';
 
-export type JobSettings = Omit<JobRequest, 'candidates' | 'examples' | 'examplesDigest' | 'warmStart'>;
+export type JobSettings = Omit<JobRequest, 'candidates' | 'retrieval' | 'examples' | 'examplesDigest' | 'warmStart'>;
 
 /** A recipe as it is stored with a composition; those of composition versions that no job made have no settings. */
 export type KeptRecipe = Recipe & { readonly settings?: JobSettings };
 
 export function settingsOf(request: JobRequest): JobSettings {
-  const { candidates: _candidates, examples: _examples, examplesDigest: _digest, warmStart: _warmStart, ...settings } = request;
+  const {
+    candidates: _candidates,
+    retrieval: _retrieval,
+    examples: _examples,
+    examplesDigest: _digest,
+    warmStart: _warmStart,
+    ...settings
+  } = request;
   return settings;
 }

@@ -1,10 +1,13 @@
 // What a search leaves behind: the recipe that gives the same weights again, and the report of what was measured on the way. Both are JSON.
 import type { Digest, RepoName, Version } from '#src/ids/ids.js';
+import type { ExampleLoss } from './evaluate.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
-import type { ComposedWeights, StageReport, StrategySettings, Winner } from './compose-weights.js';
 import type { CurvePoint, Evaluation } from './evaluation-ledger.js';
 import type { Objective } from './objective.js';
-import type { OptimizerName } from './optimizers/create-optimizer.js';
+import type { ComposedWeights, StageReport, Winner } from './pipeline.js';
+import type { RetrieveReport } from './retrieve.js';
+import type { Advice, Estimate, Verdict } from './stages/verdict.js';
+import type { Strategy } from './strategy.js';
 
 /** An adapter version that may get a weight. */
 export interface Candidate {
@@ -24,13 +27,17 @@ export interface Recipe {
   readonly base: { readonly name: RepoName; readonly digest: Digest };
   /** Which adapters were offered, in the order of the weights that the search moved. */
   readonly candidates: readonly Candidate[];
+  /** How they were found; absent where they were named or all there were. */
+  readonly retrieval?: RetrieveReport;
   readonly space: Space;
-  readonly strategy: { readonly name: 'select-then-search'; readonly settings: StrategySettings };
-  readonly optimizer: OptimizerName;
+  /** The stages by the names of what did them. */
+  readonly strategy: Strategy;
   readonly seed: number;
-  /** Weight vectors that could be scored, the baselines among them. */
+  /** Evaluations that could be spent, the baselines among them. */
   readonly budget: number;
   readonly objective: Objective;
+  /** Where the search began, of a composition that was composed again. */
+  readonly warmStart?: readonly number[];
   readonly examples: { readonly count: number; readonly answerTokens: number; readonly digest: Digest };
 }
 
@@ -42,16 +49,42 @@ export interface Measured {
   readonly objective: number | null;
 }
 
+/** What one adapter brings to the composition. */
+export interface AttributedPart {
+  readonly adapter: RepoName;
+  readonly version: Version;
+  readonly weight: number;
+  /** How much higher the objective is without it, nats; null where the rest cannot be evaluated. */
+  readonly gain: number | null;
+}
+
+/** One example under base and composition: its loss in nats, and whether greedy decoding gives exactly its answer. */
+export interface ExampleOutcome {
+  readonly base: { readonly nll: number | null; readonly isExact: boolean };
+  readonly composed: { readonly nll: number | null; readonly isExact: boolean };
+  /** Under a mixture that was chosen without this example; absent where nothing was validated. */
+  readonly unseen?: { readonly nll: number | null; readonly isExact: boolean };
+}
+
 export interface CompositionReport {
-  /** Which of the measured points won; the composition is that point. */
+  /** Which of the measured points won on the examples; the composition is that point. */
   readonly winner: Winner;
-  /** The same in a sentence. */
+  /** What to do with the task. */
+  readonly advice: Advice;
+  /** The advice in a sentence or two. */
   readonly verdict: string;
+  /** What to expect of each method on new examples. */
+  readonly expected: Verdict['expected'];
+  /** Tokens before the answer, mean over the examples: asked plainly, and with the other examples in the prompt. */
+  readonly promptTokens: { readonly plain: number; readonly prompted: number | null };
   readonly composed: Measured;
   readonly base: Measured;
   readonly uniform: Measured;
-  /** Every candidate alone at weight 1, in the candidates' order. */
+  /** Every candidate alone at weight 1, in the candidates' order; null also for those that a small budget did not score on all examples. */
   readonly singles: readonly (Measured & { readonly adapter: RepoName; readonly version: Version })[];
+  /** Empty where pruning was not asked for or the budget did not cover it. */
+  readonly attribution: readonly AttributedPart[];
+  readonly examples: readonly ExampleOutcome[];
   /** A point for every improvement. */
   readonly curve: readonly CurvePoint[];
   /** `kept` names candidates by their place. */
@@ -60,6 +93,12 @@ export interface CompositionReport {
   readonly evaluations: number;
   readonly budget: number;
   readonly seconds: number;
+}
+
+export interface ReportFacts {
+  readonly budget: number;
+  readonly seconds: number;
+  readonly promptTokens: CompositionReport['promptTokens'];
 }
 
 /** The parts of the winning point: candidates of weight 0 are left out, weights are not rounded. */
@@ -73,18 +112,33 @@ export function partsOf(composed: ComposedWeights, candidates: readonly Candidat
 export function createReport(
   composed: ComposedWeights,
   candidates: readonly Candidate[],
-  { budget, seconds }: { readonly budget: number; readonly seconds: number },
+  { budget, seconds, promptTokens }: ReportFacts,
 ): CompositionReport {
-  const { best, baselines, winner, curve, stages, stop, evaluations } = composed;
+  const { best, baselines, winner, validation, verdict, curve, stages, stop, evaluations } = composed;
   return {
     winner,
-    verdict: verdictOf(composed, candidates),
+    advice: verdict.advice,
+    verdict: describeVerdict(composed, candidates, promptTokens),
+    expected: finiteEstimates(verdict.expected),
+    promptTokens,
     composed: measured(best),
     base: measured(baselines.base),
     uniform: measured(baselines.uniform),
-    singles: candidates.flatMap(({ adapter, version }, i) => {
+    singles: candidates.map(({ adapter, version }, i) => {
       const single = baselines.singles[i];
-      return single === undefined ? [] : [{ adapter, version, ...measured(single) }];
+      return { adapter, version, ...(single === undefined ? { loss: null, objective: null } : measured(single)) };
+    }),
+    attribution: composed.attribution.flatMap(({ candidate, weight, gain }) => {
+      const named = candidates[candidate];
+      return named === undefined ? [] : [{ adapter: named.adapter, version: named.version, weight, gain: finite(gain) }];
+    }),
+    examples: best.examples.map((example, i) => {
+      const unseen = validation?.composed[i];
+      return {
+        base: outcome(baselines.base.examples[i]),
+        composed: outcome(example),
+        ...(unseen !== undefined && { unseen: outcome(unseen) }),
+      };
     }),
     curve,
     stages,
@@ -96,27 +150,60 @@ export function createReport(
 }
 
 function measured({ loss, objective }: Evaluation): Measured {
-  return { loss: Number.isFinite(loss) ? loss : null, objective: Number.isFinite(objective) ? objective : null };
+  return { loss: finite(loss), objective: finite(objective) };
 }
 
-function verdictOf({ winner, best, baselines }: ComposedWeights, candidates: readonly Candidate[]): string {
+function outcome(example: ExampleLoss | undefined): { nll: number | null; isExact: boolean } {
+  return { nll: finite(example?.nll ?? NaN), isExact: example?.isExact ?? false };
+}
+
+/** JSON knows no Infinity. */
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+function finiteEstimates(expected: Verdict['expected']): Verdict['expected'] {
+  const most = Number.MAX_VALUE;
+  const clip = ({ loss, interval: [low, high], exactMatch }: Estimate): Estimate => ({
+    loss: Math.min(loss, most),
+    interval: [Math.min(low, most), Math.min(high, most)],
+    exactMatch,
+  });
+  return Object.fromEntries(Object.entries(expected).map(([method, estimate]) => [method, clip(estimate)]));
+}
+
+/** The advice in words that a reader can act on, with the numbers it rests on. */
+function describeVerdict(
+  { winner, best, baselines, verdict }: ComposedWeights,
+  candidates: readonly Candidate[],
+  promptTokens: CompositionReport['promptTokens'],
+): string {
   const bestSingle = baselines.singles.reduce(
-    (least, { objective }, i) => (objective < (baselines.singles[least]?.objective ?? Infinity) ? i : least),
+    (least, found, i) => ((found?.objective ?? Infinity) < (baselines.singles[least]?.objective ?? Infinity) ? i : least),
     0,
   );
   const named = candidates[bestSingle];
   const single = named === undefined ? 'a candidate' : `${named.adapter}@${named.version}`;
-  const shown = (value: number | undefined): string => (value !== undefined && Number.isFinite(value) ? value.toFixed(4) : 'not finite');
-  switch (winner) {
-    case 'composed': {
-      const parts = best.weights.filter((w) => w !== 0).length;
-      return `The composition of ${parts} ${parts === 1 ? 'adapter' : 'adapters'} is best on the examples: loss ${shown(best.loss)}, where ${single}, the best single adapter, has ${shown(baselines.singles[bestSingle]?.loss)} and the base alone ${shown(baselines.base.loss)}.`;
-    }
+  const { expected } = verdict;
+  const percent = (found: Estimate | undefined): string => (found === undefined ? 'unknown' : `${Math.round(found.exactMatch * 100)} %`);
+  const parts = best.weights.filter((w) => w !== 0).length;
+  const onExamples = `On the examples: composed ${shown(best.loss)}, ${single} ${shown(baselines.singles[bestSingle]?.loss)}, base ${shown(baselines.base.loss)} nats per token.`;
+  switch (verdict.advice) {
+    case 'compose':
+      return `Use the composition of ${parts} ${parts === 1 ? 'adapter' : 'adapters'}: ${percent(expected.composed)} exact answers to expect, where ${single}, the best single adapter, gives ${percent(expected.single)} and the base alone ${percent(expected.base)}. ${onExamples}`;
     case 'single':
-      return `Nothing that was tried beats ${single} alone (loss ${shown(best.loss)}); use that adapter.`;
+      return `Use ${single} alone: ${percent(expected.single)} exact answers to expect, and a composition promises no more (${percent(expected.composed)}). ${onExamples}`;
     case 'uniform':
-      return `Nothing that was tried beats all candidates in equal parts (loss ${shown(best.loss)}).`;
+      return `Use all candidates in equal parts: ${percent(expected.uniform)} exact answers to expect, and nothing that was searched promises more (${percent(expected.composed)}). ${onExamples}`;
     case 'base':
-      return `None of the candidates helps on these examples: the base alone is best (loss ${shown(best.loss)}).`;
+      return `Use the base alone: ${percent(expected.base)} exact answers to expect, and no adapter promises more. ${onExamples}`;
+    case 'prompt':
+      return `Put the examples into the prompt of the base model: ${percent(expected.prompted)} exact answers to expect, where the composition promises ${percent(expected.composed)}; it costs ${Math.round(promptTokens.prompted ?? 0)} tokens a request instead of ${Math.round(promptTokens.plain)}. ${onExamples}`;
+    case 'nothing':
+      return `Nothing here does this task: ${percent(expected.composed)} exact answers to expect of the best mixture, ${percent(expected.single)} of ${single}, ${percent(expected.base)} of the base alone. ${winner === 'base' ? '' : 'What was found is kept as the least bad. '}${onExamples}`;
   }
+}
+
+function shown(value: number | undefined): string {
+  return value !== undefined && Number.isFinite(value) ? value.toFixed(4) : 'not finite';
 }

@@ -1,11 +1,12 @@
 // One search from examples and candidates to parts, recipe and report, on an engine; no database here.
-import { setTimeout as sleep } from 'node:timers/promises';
-import { BraidError } from '#src/http/braid-error.js';
+import type { Digest } from '#src/ids/ids.js';
 import type { Engine } from '#src/runtime/engine.js';
+import { patiently } from '#src/runtime/patiently.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
 import { failCompose } from './compose.errors.js';
-import type { Evaluate } from './evaluate.js';
-import { composeWeights, DEFAULT_STRATEGY, NothingEvaluable } from './compose-weights.js';
+import type { Evaluate, ExampleLoss } from './evaluate.js';
+import { composeWeights, NothingEvaluable } from './pipeline.js';
+import type { Strategy } from './strategy.js';
 import type { LedgerProgress } from './evaluation-ledger.js';
 import { LORAHUB_OBJECTIVE } from './objective.js';
 import { type CompositionPart, type CompositionReport, createReport, partsOf, type Recipe } from './report.js';
@@ -17,14 +18,25 @@ export interface SearchInput {
   readonly candidates: Recipe['candidates'];
   readonly examples: readonly TokenizedExample[];
   readonly examplesDigest: Recipe['examples']['digest'];
-  readonly optimizer: Recipe['optimizer'];
+  /** How the candidates were found; for the recipe. */
+  readonly retrieval?: Recipe['retrieval'];
+  readonly strategy: Strategy;
+  readonly warmStart?: readonly number[];
+  /** The examples with the others in the prompt; undefined where that cannot be. */
+  readonly prompted?: readonly TokenizedExample[] | undefined;
   readonly space: Recipe['space'];
   readonly seed: number;
   readonly budget: number;
   /** Puts a memory before the model: an evaluation in, an evaluation of the same answers out. */
-  readonly remember?: (evaluate: Evaluate) => Evaluate;
+  readonly remember?: (evaluate: Evaluate, of: EvaluationOf) => Evaluate;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LedgerProgress) => void;
+}
+
+/** What an evaluation is of: its weights are those of these candidates, its indices those of these examples. */
+export interface EvaluationOf {
+  readonly candidates: readonly Digest[];
+  readonly examples: readonly TokenizedExample[];
 }
 
 export interface SearchOutcome {
@@ -35,24 +47,19 @@ export interface SearchOutcome {
 
 /** @throws BraidError NOTHING_EVALUABLE and what the engine throws; the signal's reason when it is aborted */
 export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
-  const { engine, base, candidates, examples, optimizer, space, seed, budget, remember, signal, onProgress } = input;
+  const { base, space, candidates, examples, strategy, warmStart, prompted, seed, budget, onProgress } = input;
   const startedAt = performance.now();
-  const evaluate = createMixtureEvaluation({
-    engine,
-    candidates: candidates.map(({ digest }) => digest),
-    examples,
-    space,
-    ...(signal !== undefined && { signal }),
-  });
-  const patient: Evaluate = (requests) => patiently(() => evaluate(requests), signal);
+  const evaluate = evaluationOf({ candidates: candidates.map(({ digest }) => digest), examples }, input);
   const composed = await composeWeights({
     candidates: candidates.length,
-    evaluate: remember === undefined ? patient : remember(patient),
+    evaluate,
     exampleCount: examples.length,
     objective: LORAHUB_OBJECTIVE,
     budget,
     seed,
-    optimizer,
+    strategy,
+    ...(warmStart !== undefined && { warmStart }),
+    ...(prompted !== undefined && { prompted: () => scoreBase(prompted, input) }),
     ...(onProgress !== undefined && { onProgress }),
   }).catch((error: unknown) => {
     if (error instanceof NothingEvaluable) throw failCompose('NOTHING_EVALUABLE', {}, error);
@@ -62,33 +69,37 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
     format: 1,
     base,
     candidates,
+    ...(input.retrieval !== undefined && { retrieval: input.retrieval }),
     space,
-    strategy: { name: 'select-then-search', settings: DEFAULT_STRATEGY },
-    optimizer,
+    strategy,
     seed,
     budget,
     objective: LORAHUB_OBJECTIVE,
+    ...(warmStart !== undefined && { warmStart }),
     examples: {
       count: examples.length,
       answerTokens: examples.reduce((sum, { ids, from }) => sum + ids.length - from, 0),
       digest: input.examplesDigest,
     },
   };
+  const promptTokens = { plain: meanPromptLength(examples), prompted: prompted === undefined ? null : meanPromptLength(prompted) };
   const seconds = (performance.now() - startedAt) / 1000;
-  return { parts: partsOf(composed, candidates), recipe, report: createReport(composed, candidates, { budget, seconds }) };
+  return { parts: partsOf(composed, candidates), recipe, report: createReport(composed, candidates, { budget, seconds, promptTokens }) };
 }
 
-// The engine says what passes (a full queue, a worker that is started again); a search of minutes should not die of it.
-const WAITS_MS = [500, 2_000, 8_000] as const;
+/** On the engine, patiently, and through the memory where there is one. */
+function evaluationOf(of: EvaluationOf, { engine, space, remember, signal }: SearchInput): Evaluate {
+  const evaluate = createMixtureEvaluation({ engine, ...of, space, ...(signal !== undefined && { signal }) });
+  const patient: Evaluate = (requests) => patiently(() => evaluate(requests), signal);
+  return remember === undefined ? patient : remember(patient, of);
+}
 
-async function patiently<T>(attempt: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  for (const waitMs of WAITS_MS) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!(error instanceof BraidError) || !error.retryable || signal?.aborted === true) throw error;
-      await sleep(waitMs, undefined, signal === undefined ? {} : { signal });
-    }
-  }
-  return attempt();
+/** Losses of the base alone. */
+async function scoreBase(examples: readonly TokenizedExample[], input: SearchInput): Promise<readonly ExampleLoss[]> {
+  const [losses = []] = await evaluationOf({ candidates: [], examples }, input)([{ weights: [], examples: [...examples.keys()] }]);
+  return losses;
+}
+
+function meanPromptLength(examples: readonly TokenizedExample[]): number {
+  return examples.reduce((sum, { from }) => sum + from, 0) / examples.length;
 }

@@ -143,7 +143,7 @@ describe('from a model directory to a composition', () => {
     assert.match(out, /^acme\/mixed@1\.0\.0 {2}composition for tiny\/base/);
     assert.match(out, /^acme\/(?:reverse|upper|vowels)@1\.0\.0 +[+−]\d\.\d\d .*│/m);
     for (const name of ['base', 'best single', 'uniform', 'composed']) assert.match(out, new RegExp(`^${name} +\\d+\\.\\d+ +█`, 'm'));
-    assert.match(out, /^SEARCH {2}\d+ of 40 evaluations, cma-es, seed 7, /m);
+    assert.match(out, /^SEARCH {2}\d+ of 40 evaluations, surrogate, seed 7, /m);
     const curl = /^curl (\S+) -H 'content-type: application\/json' -d '(.*)'$/m.exec(out);
     assert.ok(curl, out);
     const response = await fetch(curl[1] ?? '', { method: 'POST', headers: { 'content-type': 'application/json' }, body: curl[2] ?? '' });
@@ -219,8 +219,8 @@ describe('jobs', () => {
       join(folder, 'examples.jsonl'),
       '--budget',
       '100000',
-      '--optimizer',
-      'random',
+      '--strategy',
+      'search=random',
     ],
   ];
 

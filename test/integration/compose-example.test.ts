@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Candidate } from '#src/compose/report.js';
 import { runSearch, type SearchOutcome } from '#src/compose/run-search.js';
+import { PRESETS, type Strategy } from '#src/compose/strategy.js';
 import { digestOf, parseRepoName, parseVersion } from '#src/ids/ids.js';
 import type { Mixture } from '#src/runtime/engine.js';
 import type { ModelEngine } from '#src/runtime/model-engine.js';
@@ -54,7 +55,7 @@ describe('composition on the bundled example', () => {
   });
   after(() => engine.close());
 
-  function search(task: string, options: { budget: number; optimizer: 'cma-es' | 'random' }): Promise<SearchOutcome> {
+  function search(task: string, options: { budget: number; strategy: Strategy }): Promise<SearchOutcome> {
     const train = readLines('tasks', task, 'train.jsonl');
     const lines = tasks.find((row) => row.task === task)?.lines ?? [];
     const examples = parseExamples(lines.map((line) => train[line]));
@@ -94,7 +95,7 @@ describe('composition on the bundled example', () => {
 
   it('the loss of every single adapter is what PyTorch computes on the same examples', async () => {
     for (const { task, singleLosses } of tasks) {
-      const { report } = await search(task, { budget: names.length + 2, optimizer: 'random' });
+      const { report } = await search(task, { budget: names.length + 2, strategy: PRESETS['select-then-search'] });
       for (const [i, name] of names.entries()) {
         const loss = report.singles[i]?.loss ?? NaN;
         assert.ok(Math.abs(loss - (singleLosses[name] ?? NaN)) < 2e-3, `${task}, ${name}: ${loss}, expected ${singleLosses[name]}`);
@@ -103,7 +104,7 @@ describe('composition on the bundled example', () => {
   });
 
   it('selection and transform together: nearly always right where the best single adapter never is', async () => {
-    const { parts, report } = await search('last-upper', { budget: 200, optimizer: 'cma-es' });
+    const { parts, report } = await search('last-upper', { budget: 200, strategy: PRESETS.weave });
     assert.equal(report.winner, 'composed');
     assert.ok((report.composed.objective ?? Infinity) < 0.05, JSON.stringify(report.composed));
     assert.ok((await exactMatch('last-upper', parts)) >= 0.9);

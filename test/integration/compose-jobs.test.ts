@@ -19,7 +19,7 @@ const request: JobRequest = {
   examplesDigest: digestOf('examples'),
   budget: 50,
   seed: 1,
-  optimizer: 'cma-es',
+  strategy: 'select-then-search',
 };
 const progress: JobProgress = { stage: 'search', evaluations: 30, budget: 50, bestObjective: 0.5, bestLoss: 0.4, elapsedMs: 1200 };
 const done = { status: 'succeeded', compositionVersion: parseVersion('1.0.0') } as const;

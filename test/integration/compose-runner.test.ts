@@ -156,7 +156,7 @@ describeOnHomes('composition runner', (home) => {
         examplesDigest: digestOf('examples'),
         budget,
         seed: 7,
-        optimizer: 'cma-es',
+        strategy: 'select-then-search',
       },
     });
   }
@@ -245,7 +245,7 @@ describeOnHomes('composition runner', (home) => {
       examples.map(({ example }) => example),
       'the examples outlive the job',
     );
-    assert.deepEqual(made.recipe['settings'], { budget: 40, seed: 7, optimizer: 'cma-es' });
+    assert.deepEqual(made.recipe['settings'], { budget: 40, seed: 7, strategy: 'select-then-search' });
   });
 
   it('the same job again is the same composition, so no second version comes of it', async () => {

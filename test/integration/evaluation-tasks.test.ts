@@ -66,7 +66,7 @@ describeOnHomes('shared evaluations', (home) => {
         examplesDigest: digestOf(''),
         budget: 9,
         seed: 1,
-        optimizer: 'cma-es',
+        strategy: 'select-then-search',
       },
     });
     await jobs.claim(owner);

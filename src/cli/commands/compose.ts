@@ -8,13 +8,14 @@ import { type CompositionJobView, type JobRequest } from '../hub-views.js';
 import { Invocation, ownOptions, type CliContext } from '../invocation.js';
 import { adapterList, repoName, version, wholeNumber } from '../options.js';
 import { readExamples } from '../read-examples.js';
-import { renderComposition } from '../render/composition.js';
+import { type CompositionPage, renderComposition } from '../render/composition.js';
 import { printableLine } from '../terminal.js';
 
 type ComposeOptions = Omit<JobRequest, 'name' | 'examples'> & {
   /** A path. */
   readonly examples: string;
   readonly detach?: boolean;
+  readonly explain?: boolean;
 };
 
 export function registerCompose(program: Command, context: CliContext): void {
@@ -36,7 +37,11 @@ export function registerCompose(program: Command, context: CliContext): void {
     )
     .option('--budget <n>', 'weight vectors to try (default: 200)', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--seed <n>', 'the same seed finds the same weights (default: 1)', wholeNumber(0, Number.MAX_SAFE_INTEGER))
-    .addOption(new Option('--optimizer <name>', 'how to search (default: cma-es)').choices(['cma-es', 'cobyla', 'random']))
+    .option(
+      '--strategy <name>',
+      'how to search: weave, select-then-search, lorahub; single stages as in weave,search=cma-es (default: weave)',
+    )
+    .option('--explain', 'show what each stage of the search did and spent')
     .addOption(new Option('--space <name>', "what weights act on (default: delta); factor is LoraHub's merge").choices(['delta', 'factor']))
     .addOption(new Option('--priority <name>', 'whose turn comes first (default: normal)').choices(['low', 'normal', 'high']))
     .option('--version <version>', 'semantic version (default: the next minor, or 1.0.0)', version)
@@ -47,7 +52,7 @@ export function registerCompose(program: Command, context: CliContext): void {
     )
     .action(async (name: string, options: ComposeOptions, command: Command) => {
       const invocation = new Invocation(context, command);
-      const { examples: file, detach, ...rest } = ownOptions(options);
+      const { examples: file, detach, explain, ...rest } = ownOptions(options);
       const examples = await readExamples(file);
       const { id } = await invocation.hub.startJob({ name, ...rest, examples });
       if (detach === true) {
@@ -55,7 +60,7 @@ export function registerCompose(program: Command, context: CliContext): void {
         invocation.note(`Follow it with: braid jobs watch ${id}`);
         return;
       }
-      await watchJob(invocation, id, promptOf(examples[0]));
+      await watchJob(invocation, id, { prompt: promptOf(examples[0]), explain: explain === true });
     });
 }
 
@@ -63,7 +68,7 @@ export function registerCompose(program: Command, context: CliContext): void {
  * Follows a job and shows its composition; Ctrl-C cancels it.
  * @throws CliError JOB_CANCELLED (status 130 when it was us), the job's own error, and as `followJob`
  */
-export async function watchJob(invocation: Invocation, id: string, prompt: string): Promise<void> {
+export async function watchJob(invocation: Invocation, id: string, page: Pick<CompositionPage, 'prompt' | 'explain'>): Promise<void> {
   const { hub, context, terminal } = invocation;
   const progress = createComposeProgress(terminal);
   let interrupted = false;
@@ -101,7 +106,7 @@ export async function watchJob(invocation: Invocation, id: string, prompt: strin
       'NOT_A_HUB',
       `The hub says that the job ${id} succeeded but names no composition. Are hub and braid of one version?`,
     );
-  invocation.show(job, () => renderComposition({ composition, hubUrl: hub.url, prompt }, terminal));
+  invocation.show(job, () => renderComposition({ composition, hubUrl: hub.url, ...page }, terminal));
 }
 
 /** The first example's prompt, for the call that is shown; chat examples have none. */

@@ -38,7 +38,7 @@ export function registerJobs(program: Command, context: CliContext): void {
     .description('follow a job to its end and show its result; Ctrl-C cancels the job')
     .argument('<id>')
     .action(async (id: string, _options: unknown, command: Command) => {
-      await watchJob(new Invocation(context, command), id, 'Once');
+      await watchJob(new Invocation(context, command), id, { prompt: 'Once' });
     });
 
   jobs

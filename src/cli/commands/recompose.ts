@@ -27,6 +27,6 @@ export function registerRecompose(program: Command, context: CliContext): void {
         invocation.note(`Follow it with: braid jobs watch ${id}`);
         return;
       }
-      await watchJob(invocation, id, 'Once');
+      await watchJob(invocation, id, { prompt: 'Once' });
     });
 }

@@ -16,13 +16,14 @@ export function registerShow(program: Command, context: CliContext): void {
     .command('show')
     .description('show a base model, an adapter or a composition')
     .argument('<name>', 'ns/name or ns/name@version', versionedName)
-    .action(async (name: VersionedName, _options: unknown, command: Command) => {
-      await show(new Invocation(context, command), name);
+    .option('--explain', 'of a composition: what each stage of the search did and spent')
+    .action(async (name: VersionedName, { explain = false }: { explain?: boolean }, command: Command) => {
+      await show(new Invocation(context, command), name, explain);
     });
 }
 
 /** A name means one thing on a hub: the routes are asked in turn until one knows it. */
-async function show(invocation: Invocation, { name, version }: VersionedName): Promise<void> {
+async function show(invocation: Invocation, { name, version }: VersionedName, explain: boolean): Promise<void> {
   const { hub, terminal } = invocation;
   const near: string[] = [];
   const adapter = await unlessUnknown(hub.getAdapter(name, version), 'UNKNOWN_ADAPTER', near);
@@ -40,7 +41,7 @@ async function show(invocation: Invocation, { name, version }: VersionedName): P
     invocation.show(
       { kind: 'composition', ...composition, evaluations },
       () =>
-        `${renderComposition({ composition, hubUrl: hub.url, prompt: '…' }, terminal)}${renderKnownEvaluations(evaluations, terminal.style, new Date())}`,
+        `${renderComposition({ composition, hubUrl: hub.url, prompt: '…', explain }, terminal)}${renderKnownEvaluations(evaluations, terminal.style, new Date())}`,
     );
     return;
   }

@@ -4,6 +4,7 @@ import { printableJson, printableLine, type Style, type Terminal } from '../term
 import { bar, signedBar } from './bars.js';
 import { formatAge, formatDuration, formatLoss, formatPlural, formatWeight } from './quantities.js';
 import { lossCurve } from './sparkline.js';
+import { renderExplanation } from './explanation.js';
 import { renderTable } from './table.js';
 
 // Parts that round to 0.00 say nothing to a reader.
@@ -20,9 +21,15 @@ export interface CompositionPage {
   readonly hubUrl: string;
   /** Put into the call shown. */
   readonly prompt: string;
+  /** Also what each stage of the search did and spent, and what to expect of each method. */
+  readonly explain?: boolean;
 }
 
-export function renderComposition({ composition, hubUrl, prompt }: CompositionPage, terminal: Terminal, now = new Date()): string {
+export function renderComposition(
+  { composition, hubUrl, prompt, explain = false }: CompositionPage,
+  terminal: Terminal,
+  now = new Date(),
+): string {
   const { style } = terminal;
   const name = `${composition.name}@${composition.version}`;
   return [
@@ -30,6 +37,7 @@ export function renderComposition({ composition, hubUrl, prompt }: CompositionPa
     renderWeights(composition, style),
     renderLosses(composition, style),
     renderSearchLine(composition, style),
+    explain ? renderExplanation(composition, style) : '',
     `\n${style.dim('Call it:')}\n${curlLine(hubUrl, composition.name, prompt)}\n`,
   ].join('');
 }
@@ -84,8 +92,8 @@ export function bestSingle({ singles }: CompositionView['report']): CompositionV
 
 function renderSearchLine({ report, recipe }: CompositionView, style: Style): string {
   const facts = [
-    `${report.evaluations} of ${report.budget} evaluations`,
-    `${recipe.optimizer}, seed ${recipe.seed}`,
+    `${Math.ceil(report.evaluations)} of ${report.budget} evaluations`,
+    `${recipe.strategy.search}, seed ${recipe.seed}`,
     ...(recipe.space === 'factor' ? ['factor space'] : []),
     formatDuration(report.seconds * 1000),
   ];
@@ -100,9 +108,9 @@ function renderSearchLine({ report, recipe }: CompositionView, style: Style): st
 
 /** The best loss so far after each evaluation, from the points where it improved. */
 export function curveValues(points: readonly CurvePoint[], evaluations: number): number[] {
-  const values = new Array<number>(evaluations).fill(Number.NaN);
+  const values = new Array<number>(Math.ceil(evaluations)).fill(Number.NaN);
   for (const [i, point] of points.entries()) {
-    values.fill(point.loss, Math.max(0, point.evaluations - 1), points[i + 1]?.evaluations ?? evaluations);
+    values.fill(point.loss, Math.max(0, Math.ceil(point.evaluations) - 1), Math.ceil(points[i + 1]?.evaluations ?? evaluations));
   }
   return values;
 }

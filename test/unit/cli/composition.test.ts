@@ -21,7 +21,7 @@ function composition(changes: object = {}, report: object = {}): CompositionView
     space: 'delta',
     parts: [part('acme/vowels', -0.12), part('acme/reverse', 0.82), part('acme/noise', 0.001)],
     recipe: {
-      optimizer: 'cma-es',
+      strategy: { screen: 'halving', search: 'surrogate', prune: 'attribution', validate: 'cross-validation' },
       seed: 1,
       budget: 200,
       candidates: [{}, {}, {}],
@@ -76,7 +76,7 @@ per answer token, on 5 examples (61 tokens)
 
 The composition of 3 adapters is best on the examples.
 
-SEARCH  8 of 200 evaluations, cma-es, seed 1, 12.3 s
+SEARCH  8 of 200 evaluations, surrogate, seed 1, 12.3 s
 3.2120 ████▁▁▁▁ 0.1530
 
 Call it:

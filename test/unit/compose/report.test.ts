@@ -1,9 +1,10 @@
 // Parts, report and verdict of a finished search.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { composeWeights, type ComposedWeights } from '#src/compose/compose-weights.js';
+import { composeWeights, type ComposedWeights } from '#src/compose/pipeline.js';
 import { LORAHUB_OBJECTIVE, type WeightVector } from '#src/compose/objective.js';
 import { type Candidate, createReport, partsOf } from '#src/compose/report.js';
+import { PRESETS } from '#src/compose/strategy.js';
 import { digestOf, parseRepoName, parseVersion } from '#src/ids/ids.js';
 import { evaluateLosses } from '#test/fixtures/loss-evaluation.js';
 
@@ -21,9 +22,12 @@ function search(loss: (w: WeightVector) => number): Promise<ComposedWeights> {
     objective: LORAHUB_OBJECTIVE,
     budget: 60,
     seed: 1,
-    optimizer: 'cma-es',
+    strategy: PRESETS.weave,
+    now: () => 0,
   });
 }
+
+const facts = { budget: 60, seconds: 1.5, promptTokens: { plain: 10, prompted: null } };
 
 describe('report', () => {
   it('parts are the winning point exactly, without candidates of weight 0', async () => {
@@ -39,7 +43,7 @@ describe('report', () => {
 
   it('holds base, every single candidate and uniform, the curve and the stages, and survives JSON', async () => {
     const composed = await search((w) => w.reduce((sum, x, i) => sum + (x - 0.3 * (i + 1)) ** 2, 0.1));
-    const report = createReport(composed, candidates, { budget: 60, seconds: 1.5 });
+    const report = createReport(composed, candidates, facts);
     assert.deepEqual(JSON.parse(JSON.stringify(report)), report);
     assert.equal(report.singles.length, 3);
     assert.equal(report.singles[2]?.adapter, 'me/c');
@@ -48,21 +52,18 @@ describe('report', () => {
     assert.equal(report.curve.at(-1)?.objective, report.composed.objective);
     assert.deepEqual(
       report.stages.map(({ stage }) => stage),
-      ['baselines', 'screen', 'forward-selection', 'search'],
+      ['screen', 'search', 'prune', 'baselines', 'validate'],
     );
     assert.equal(report.winner, 'composed');
-    assert.match(report.verdict, /composition of 3 adapters is best.*best single adapter/);
+    assert.match(report.verdict, /^Use the composition of 3 adapters: \d+ % exact answers.*me\/c@1\.0\.0, the best single adapter/);
   });
 
   it('says plainly when nothing helps, when one adapter is enough, and what could not be evaluated', async () => {
-    const base = createReport(await search((w) => (w.every((x) => x === 0) ? 1 : NaN)), candidates, { budget: 60, seconds: 1 });
+    const base = createReport(await search((w) => (w.every((x) => x === 0) ? 1 : NaN)), candidates, facts);
     assert.equal(base.winner, 'base');
-    assert.match(base.verdict, /None of the candidates helps/);
+    assert.match(base.verdict, /^Use the base alone: 37 % exact answers/);
     assert.deepEqual(base.singles[0], { adapter: 'me/a', version: '1.0.0', loss: null, objective: null });
-    const single = createReport(await search((w) => (w[1] === 1 && w[0] === 0 && w[2] === 0 ? 0 : 1)), candidates, {
-      budget: 60,
-      seconds: 1,
-    });
-    assert.match(single.verdict, /Nothing that was tried beats me\/b@1\.0\.0 alone/);
+    const single = createReport(await search((w) => (w[1] === 1 && w[0] === 0 && w[2] === 0 ? 0 : 1)), candidates, facts);
+    assert.match(single.verdict, /^Use me\/b@1\.0\.0 alone: 100 % exact answers/);
   });
 });

@@ -1,18 +1,14 @@
 // The strategy on pure functions: never worse than what it measured, within its budget, repeatable, and each stage as it says.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  composeWeights,
-  type ComposeOptions,
-  type ComposedWeights,
-  fewestEvaluations,
-  NothingEvaluable,
-} from '#src/compose/compose-weights.js';
+import { composeWeights, type ComposeOptions, type ComposedWeights, fewestEvaluations, NothingEvaluable } from '#src/compose/pipeline.js';
 import type { Evaluate } from '#src/compose/evaluate.js';
 import { EvaluationLedger, type LedgerProgress } from '#src/compose/evaluation-ledger.js';
-import { selectForward } from '#src/compose/forward-selection.js';
+import { selectForward } from '#src/compose/searches/forward-selection.js';
 import { LORAHUB_OBJECTIVE, objectiveOf, type WeightVector } from '#src/compose/objective.js';
-import { screenSingles } from '#src/compose/screen.js';
+import { prunes } from '#src/compose/stages/prune.js';
+import { screens } from '#src/compose/stages/screen.js';
+import { PRESETS, SEARCHES, type Strategy } from '#src/compose/strategy.js';
 import { SeededRandom } from '#src/statistics/seeded-random.js';
 import { evaluateLosses } from '#test/fixtures/loss-evaluation.js';
 
@@ -25,7 +21,8 @@ function run(loss: Loss, options: Partial<ComposeOptions> & { candidates: number
     objective: LORAHUB_OBJECTIVE,
     budget: 200,
     seed: 1,
-    optimizer: 'cma-es',
+    strategy: PRESETS.weave,
+    now: () => 0,
     ...options,
   });
 }
@@ -49,12 +46,13 @@ describe('composeWeights', () => {
     const result = await run(twoSkills, { candidates: 12 });
     assert.equal(result.winner, 'composed');
     assert.ok((result.best.weights[1] ?? 0) > 0.6 && (result.best.weights[4] ?? 0) > 0.6, String(result.best.weights));
-    const bestSingle = Math.min(...result.baselines.singles.map(({ objective }) => objective));
+    const bestSingle = Math.min(...result.baselines.singles.map((found) => found?.objective ?? Infinity));
     assert.ok(result.best.objective < 0.5 * bestSingle, `${result.best.objective} against ${bestSingle}`);
   });
 
-  for (const optimizer of ['cma-es', 'random'] as const) {
-    it(`${optimizer}: never worse than any baseline, never over budget, best and curve agree, on 30 random problems`, async () => {
+  for (const search of SEARCHES) {
+    const strategy: Strategy = { ...PRESETS.weave, search, prune: 'none' };
+    it(`${search}: never worse than any baseline, never over budget, best and curve agree, on 30 random problems`, async () => {
       for (let seed = 0; seed < 30; seed++) {
         const candidates = 1 + (seed % 9);
         const budget = fewestEvaluations(candidates) + seed * 5;
@@ -64,19 +62,17 @@ describe('composeWeights', () => {
           scored.push(...requests.map(({ weights }) => objectiveOf(loss(weights), weights, LORAHUB_OBJECTIVE)));
           return evaluateLosses(loss)(requests);
         };
-        const { best, baselines, evaluations, curve, stages } = await run(loss, { candidates, budget, optimizer, evaluate, seed });
-        for (const { objective } of [baselines.base, baselines.uniform, ...baselines.singles]) assert.ok(best.objective <= objective);
+        const { best, baselines, evaluations, curve, stages } = await run(loss, { candidates, budget, strategy, evaluate, seed });
+        for (const found of [baselines.base, baselines.uniform, ...baselines.singles])
+          assert.ok(best.objective <= (found?.objective ?? Infinity));
         assert.equal(best.objective, Math.min(...scored));
         assert.equal(best.loss, loss(best.weights));
-        assert.equal(evaluations, scored.length);
+        assert.ok(Math.abs(evaluations - scored.length) < 1e-9);
         assert.ok(evaluations <= budget);
         assert.equal(curve.at(-1)?.objective, best.objective);
         assert.ok(curve.every((point, i) => i === 0 || point.objective < (curve[i - 1]?.objective ?? 0)));
         assert.ok(best.weights.every((w) => Math.abs(w) <= 1.5));
-        assert.equal(
-          stages.reduce((sum, stage) => sum + stage.evaluations, 0),
-          evaluations,
-        );
+        assert.ok(Math.abs(stages.reduce((sum, stage) => sum + stage.evaluations, 0) - evaluations) < 1e-9);
       }
     });
   }
@@ -96,9 +92,9 @@ describe('composeWeights', () => {
     assert.equal((await run(() => 1, { candidates: 4 })).winner, 'base');
   });
 
-  it('one candidate is enough, and its uniform mixture is not scored twice', async () => {
+  it('one candidate is enough', async () => {
     const result = await run((w) => ((w[0] ?? 0) - 0.4) ** 2, { candidates: 1, budget: 40 });
-    assert.equal(result.stages[0]?.evaluations, 2);
+    assert.ok(result.evaluations <= 40);
     assert.ok(Math.abs((result.best.weights[0] ?? 0) - 0.4) < 0.1);
     assert.equal(result.winner, 'composed');
   });
@@ -119,19 +115,31 @@ describe('composeWeights', () => {
     );
   });
 
-  it('scores each stage as batches: baselines in one, a round of forward selection in one, then whole populations', async () => {
-    const sizes: number[] = [];
+  it('works in stages that say what they did and spent, the baselines paid once', async () => {
     const seen: LedgerProgress[] = [];
-    const evaluate: Evaluate = (requests) => {
-      sizes.push(requests.length);
-      return evaluateLosses(twoSkills)(requests);
-    };
-    await run(twoSkills, { candidates: 12, budget: 100, evaluate, onProgress: (progress) => seen.push(progress) });
-    assert.equal(sizes[0], 14);
-    assert.equal(seen[0]?.stage, 'baselines');
-    assert.ok(seen.some(({ stage }) => stage === 'forward-selection'));
-    assert.equal(seen.at(-1)?.evaluations, 100);
-    assert.ok(seen.every(({ evaluations, budget }) => evaluations <= budget));
+    const { stages, evaluations } = await run(twoSkills, { candidates: 12, budget: 100, onProgress: (progress) => seen.push(progress) });
+    assert.deepEqual(
+      stages.map(({ stage, method }) => `${stage}: ${method}`),
+      ['screen: halving', 'search: surrogate', 'prune: attribution', 'baselines: all', 'validate: cross-validation'],
+    );
+    // With one example, screening by halves is screening on all: 12 singles, so base and uniform mixture are left.
+    assert.deepEqual([stages[0]?.evaluations, stages[3]?.evaluations], [12, 2]);
+    assert.equal(seen[0]?.stage, 'screen');
+    assert.ok(evaluations <= 100 && seen.every(({ evaluations: spent, budget }) => spent <= budget));
+  });
+
+  it('the smallest budget measures the baselines and nothing else, whatever the strategy', async () => {
+    for (const strategy of Object.values(PRESETS)) {
+      const { evaluations, baselines } = await run(twoSkills, { candidates: 12, budget: fewestEvaluations(12), strategy });
+      assert.ok(evaluations <= 14);
+      assert.ok(Number.isFinite(baselines.base.loss) && Number.isFinite(baselines.uniform.loss));
+    }
+  });
+
+  it('begins where an earlier composition ended', async () => {
+    const warmStart = new Array<number>(12).fill(0).with(1, 0.9).with(4, 0.8);
+    const { curve } = await run(twoSkills, { candidates: 12, budget: 30, warmStart });
+    assert.ok((curve.at(-1)?.loss ?? Infinity) <= twoSkills(warmStart));
   });
 
   it('a failure of the evaluation comes out as it is', async () => {
@@ -208,10 +216,35 @@ describe('the parts', () => {
     assert.equal((await ledger.score([[1]], 'a')).length, 1);
   });
 
-  it('screen: best first, ties in order, what cannot be evaluated is out', () => {
-    const singles = [3, Infinity, 1, 3, 0].map((objective) => ({ weights: [], examples: [], loss: objective, objective }));
-    assert.deepEqual(screenSingles(singles, 3), [4, 2, 0]);
-    assert.deepEqual(screenSingles(singles, 9), [4, 2, 0, 3]);
+  it('screening by halves: best first, for a part of the evaluations, what cannot be evaluated is out', async () => {
+    // Sixteen candidates on five examples; the index is the loss, and candidate 3 overflows.
+    const losses = Array.from({ length: 5 }, () => (w: WeightVector) => (w[3] === 1 ? Infinity : w.findIndex((x) => x === 1)));
+    const create = (): EvaluationLedger =>
+      new EvaluationLedger({ evaluate: evaluateLosses(...losses), exampleCount: 5, objective: LORAHUB_OBJECTIVE, budget: 100 });
+    const halving = create();
+    assert.deepEqual(await screens.halving(halving, { candidates: 16, finalists: 4 }).then((rank) => rank.slice(0, 4)), [0, 1, 2, 4]);
+    assert.ok(halving.evaluations < 10, String(halving.evaluations));
+    const all = create();
+    assert.deepEqual(await screens.all(all, { candidates: 16, finalists: 4 }), [0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+    assert.equal(all.evaluations, 16);
+    assert.deepEqual(await screens.none(create(), { candidates: 3, finalists: 1 }), [0, 1, 2]);
+  });
+
+  it('pruning drops what brings nothing and says what the rest brings', async () => {
+    const loss: Loss = ([a = 0, b = 0, c = 0, d = 0]) => 2 - a - 0.5 * b + 1e-6 * c + 0.001 * d;
+    const ledger = new EvaluationLedger({ evaluate: evaluateLosses(loss), exampleCount: 1, objective: LORAHUB_OBJECTIVE, budget: 100 });
+    const [start] = await ledger.score([[1, 1, 0.01, 0.01]], 'search');
+    assert.ok(start);
+    const { best, attribution, dropped } = await prunes.attribution(ledger, start);
+    assert.deepEqual(best.weights, [1, 1, 0, 0]);
+    assert.deepEqual([...dropped].sort(), [2, 3]);
+    assert.deepEqual(
+      attribution.map(({ candidate, gain }) => [candidate, Math.round(gain * 10) / 10]),
+      [
+        [0, 1],
+        [1, 0.5],
+      ],
+    );
   });
 
   it('forward selection: adds while it helps and stops when nothing does', async () => {
@@ -223,10 +256,8 @@ describe('the parts', () => {
       objective: LORAHUB_OBJECTIVE,
       budget: 100,
     });
-    const [start] = await ledger.score([[1, 0, 0, 0]], 'singles');
-    assert.ok(start);
-    const { members, best } = await selectForward(ledger, { pool: [0, 1, 2, 3], first: 0, start, mostParts: 4, sums: [1, 1.5] });
-    assert.deepEqual(members, [0, 2]);
-    assert.deepEqual(best.weights, [0.5, 0, 0.5, 0]);
+    const selection = await selectForward(ledger, { pool: [0, 1, 2, 3], candidates: 4, mostParts: 4, sums: [1, 1.5] });
+    assert.deepEqual(selection?.members, [0, 2]);
+    assert.deepEqual(selection.best.weights, [0.5, 0, 0.5, 0]);
   });
 });

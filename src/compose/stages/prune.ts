@@ -1,0 +1,61 @@
+// Which adapters of a mixture earn their place: each is left out in turn, what it brought is written down, and what brought nothing is dropped.
+import type { Evaluation, EvaluationLedger } from '../evaluation-ledger.js';
+import type { WeightVector } from '../objective.js';
+import type { Strategy } from '../strategy.js';
+
+/** A share of the objective that is worth one adapter fewer at serving. */
+const TOLERANCE = 0.02;
+/** The same in nats, for objectives near 0. */
+const SMALLEST_LOSS = 0.002;
+
+/** What one adapter brings to a mixture. */
+export interface Attribution {
+  readonly candidate: number;
+  readonly weight: number;
+  /** How much higher the objective is without it, nats; Infinity when the rest cannot be evaluated. */
+  readonly gain: number;
+}
+
+export interface Pruned {
+  readonly best: Evaluation;
+  /** Of the adapters that are left; empty where the budget did not cover leaving each out. */
+  readonly attribution: readonly Attribution[];
+  readonly dropped: readonly number[];
+}
+
+export type Prune = (ledger: EvaluationLedger, start: Evaluation) => Promise<Pruned>;
+
+export const prunes: Readonly<Record<Strategy['prune'], Prune>> = {
+  attribution: pruneByAttribution,
+  none: (_, best) => Promise.resolve({ best, attribution: [], dropped: [] }),
+};
+
+/** Leaves one out at a time, drops the least useful one and looks again, as long as the objective stays within the tolerance of where it began. */
+async function pruneByAttribution(ledger: EvaluationLedger, start: Evaluation): Promise<Pruned> {
+  const allowed = start.objective + Math.max(SMALLEST_LOSS, TOLERANCE * start.objective);
+  const dropped: number[] = [];
+  let best = start;
+  for (;;) {
+    const parts = partsOf(best.weights);
+    const without = await ledger.score(
+      parts.map((index) => best.weights.with(index, 0)),
+      'prune',
+    );
+    if (without.length < parts.length) return { best, attribution: [], dropped };
+    const attribution = without.map(({ objective }, i) => ({
+      candidate: parts[i] ?? 0,
+      weight: best.weights[parts[i] ?? 0] ?? 0,
+      gain: objective - best.objective,
+    }));
+    const [least] = [...without.keys()].sort((a, b) => (attribution[a]?.gain ?? Infinity) - (attribution[b]?.gain ?? Infinity));
+    const fewer = least === undefined ? undefined : without[least];
+    // One adapter is left out only for the base itself, which is a baseline of its own.
+    if (least === undefined || fewer === undefined || parts.length < 2 || fewer.objective > allowed) return { best, attribution, dropped };
+    dropped.push(parts[least] ?? 0);
+    best = fewer;
+  }
+}
+
+export function partsOf(weights: WeightVector): number[] {
+  return weights.flatMap((weight, i) => (weight === 0 ? [] : [i]));
+}

@@ -1,0 +1,56 @@
+// Advice from losses: every answer it can give, and intervals that hold as often as they say.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ExampleLoss } from '#src/compose/evaluate.js';
+import { meanLoss } from '#src/compose/evaluation-ledger.js';
+import { decide, estimate } from '#src/compose/stages/verdict.js';
+import { SeededRandom } from '#src/statistics/seeded-random.js';
+
+const losses = (...nlls: number[]): ExampleLoss[] => nlls.map((nll) => ({ nll, tokens: 2, isExact: nll < 0.7 }));
+const hopeless = losses(9, 8, 10, 9, 11);
+const good = losses(0.1, 0.2, 0.05, 0.3, 0.1);
+
+describe('verdict', () => {
+  const rest = { base: hopeless, uniform: hopeless, single: hopeless, composed: hopeless };
+
+  it('advises what promises the most exact answers', () => {
+    assert.equal(decide({ ...rest, composed: good }).advice, 'compose');
+    assert.equal(decide({ ...rest, single: good, composed: losses(0.1, 2, 0.1, 3, 0.2) }).advice, 'single');
+    assert.equal(decide({ ...rest, uniform: good }).advice, 'uniform');
+    assert.equal(decide({ ...rest, prompted: good, composed: losses(1, 2, 1, 3, 1) }).advice, 'prompt');
+  });
+
+  it('takes the simpler one of equals', () => {
+    assert.equal(decide({ base: good, single: good, uniform: good, composed: good, prompted: good }).advice, 'base');
+    assert.equal(decide({ ...rest, single: good, composed: good }).advice, 'single');
+  });
+
+  it('says that nothing helps when nothing does the task, however much lower a loss became', () => {
+    assert.equal(decide({ ...rest, composed: losses(3, 4, 3, 5, 4) }).advice, 'nothing');
+  });
+
+  it('a mixture that cannot be evaluated on one example still has a plain answer', () => {
+    const { advice, expected } = decide({ ...rest, composed: losses(0.1, Infinity, 0.1, 0.2, 0.1) });
+    assert.equal(advice, 'compose');
+    assert.equal(expected.composed?.loss, Infinity);
+    assert.ok((expected.composed?.exactMatch ?? 0) > 0.7);
+  });
+});
+
+describe('estimate', () => {
+  it('holds the mean loss of as many new examples about as often as it says', () => {
+    const random = SeededRandom.fromSeed(5);
+    const draw = (): ExampleLoss[] => losses(...Array.from({ length: 5 }, () => Math.exp(random.gaussian())));
+    let held = 0;
+    for (let trial = 0; trial < 400; trial++) {
+      const { interval } = estimate(draw());
+      const truth = meanLoss(draw());
+      if (truth >= interval[0] && truth <= interval[1]) held++;
+    }
+    assert.ok(held > 300 && held < 360, `${held} of 400`);
+  });
+
+  it('knows nothing from one example', () => {
+    assert.deepEqual(estimate(losses(1)).interval, [0, Infinity]);
+  });
+});
