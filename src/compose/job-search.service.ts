@@ -3,10 +3,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Version } from '#src/ids/ids.js';
 import { RegistryService } from '#src/registry/registry.service.js';
 import { ENGINES, type Engines } from '#src/runtime/engine.js';
+import { createMixture } from '#src/runtime/factor-mixture.js';
 import { OBJECT_STORE, type ObjectStore } from '#src/storage/object-store.js';
 import { tokenizeExamples } from '#src/tokenizer/examples.js';
 import { promptWithOthers } from '#src/tokenizer/prompt-with-others.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
+import { answerExamples } from './answer-examples.js';
 import type { ComposeJob } from './compose-job.entity.js';
 import type { JobProgress } from './compose.views.js';
 import { EvaluationStore } from './evaluation-store.js';
@@ -75,6 +77,8 @@ export class JobSearch {
       onProgress: ({ stage, evaluations, budget, best }) =>
         onProgress({ stage, evaluations, budget, bestObjective: best?.objective ?? null, bestLoss: best?.loss ?? null }),
     });
+    const mixture = createMixture({ space, parts });
+    const answers = await answerExamples({ engine, codec, examples, mixture, signal });
     await keepExamples(this.objects, request.examples);
     const { version } = await this.registry.addCompositionVersion({
       name: job.name,
@@ -83,7 +87,7 @@ export class JobSearch {
       space,
       parts: [...parts],
       recipe: { ...recipe, settings: settingsOf(request) },
-      report: { ...report },
+      report: { ...report, answers },
       description: report.verdict,
       tags: [],
     });

@@ -1,5 +1,6 @@
 // What a search leaves behind: the recipe that gives the same weights again, and the report of what was measured on the way. Both are JSON.
 import type { Digest, RepoName, Version } from '#src/ids/ids.js';
+import type { ExampleAnswers } from './answer-examples.js';
 import type { ExampleLoss } from './evaluate.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
 import type { CurvePoint, Evaluation } from './evaluation-ledger.js';
@@ -85,6 +86,8 @@ export interface CompositionReport {
   /** Empty where pruning was not asked for or the budget did not cover it. */
   readonly attribution: readonly AttributedPart[];
   readonly examples: readonly ExampleOutcome[];
+  /** To the first examples, in their order; a job adds them once it has searched. */
+  readonly answers?: readonly ExampleAnswers[];
   /** A point for every improvement. */
   readonly curve: readonly CurvePoint[];
   /** `kept` names candidates by their place. */

@@ -4,13 +4,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { answerExamples } from '#src/compose/answer-examples.js';
 import { type Candidate } from '#src/compose/report.js';
 import { runSearch, type SearchOutcome } from '#src/compose/run-search.js';
 import { PRESETS, type Strategy } from '#src/compose/strategy.js';
 import { digestOf, parseRepoName, parseVersion } from '#src/ids/ids.js';
 import type { Mixture } from '#src/runtime/engine.js';
 import type { ModelEngine } from '#src/runtime/model-engine.js';
-import { parseExamples, tokenizeExamples } from '#src/tokenizer/examples.js';
+import { parseExamples, type TokenizedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { loadTextCodec } from '#src/tokenizer/load-text-codec.js';
 import type { TextCodec } from '#src/tokenizer/text-codec.js';
 import { DirectoryAdapters, openTestEngine } from '#test/fixtures/engine.js';
@@ -55,17 +56,23 @@ describe('composition on the bundled example', () => {
   });
   after(() => engine.close());
 
-  function search(task: string, options: { budget: number; strategy: Strategy }): Promise<SearchOutcome> {
+  /** The task's few-shot examples. */
+  function fewShot(task: string): { texts: (string | undefined)[]; tokenized: TokenizedExample[] } {
     const train = readLines('tasks', task, 'train.jsonl');
     const lines = tasks.find((row) => row.task === task)?.lines ?? [];
     const examples = parseExamples(lines.map((line) => train[line]));
+    return { texts: lines.map((line) => train[line]?.completion), tokenized: tokenizeExamples(examples, codec, engine.contextLength) };
+  }
+
+  function search(task: string, options: { budget: number; strategy: Strategy }): Promise<SearchOutcome> {
+    const { tokenized, texts } = fewShot(task);
     return runSearch({
       ...options,
       engine,
       base: { name: parseRepoName('braid/tiny-words'), digest: digestOf('tiny-words') },
       candidates,
-      examples: tokenizeExamples(examples, codec, engine.contextLength),
-      examplesDigest: digestOf(JSON.stringify(examples)),
+      examples: tokenized,
+      examplesDigest: digestOf(JSON.stringify(texts)),
       seed: 1,
       space: 'delta',
     });
@@ -108,6 +115,13 @@ describe('composition on the bundled example', () => {
     assert.equal(report.winner, 'composed');
     assert.ok((report.composed.objective ?? Infinity) < 0.05, JSON.stringify(report.composed));
     assert.ok((await exactMatch('last-upper', parts)) >= 0.9);
+    const { texts, tokenized } = fewShot('last-upper');
+    const answers = await answerExamples({ engine, codec, examples: tokenized, mixture: parts, signal: new AbortController().signal });
+    for (const [i, { base, composed }] of answers.entries()) {
+      assert.equal(report.examples[i]?.composed.isExact, true);
+      assert.deepEqual(composed, { text: texts[i], isComplete: true }, 'what scoring calls exact is what is generated');
+      assert.notEqual(base?.text, texts[i]);
+    }
     const best = report.singles.reduce(
       (least, { objective }, i) => ((objective ?? Infinity) < (report.singles[least]?.objective ?? Infinity) ? i : least),
       0,
