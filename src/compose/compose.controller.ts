@@ -1,11 +1,14 @@
 // Routes of composition jobs and of the compositions that come out of them.
-import { Body, Controller, Get, Headers, HttpCode, type MessageEvent, Param, Post, Query, Sse } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, type MessageEvent, Param, Post, Query, Res, Sse } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiProduces, ApiQuery, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
 import { map, type Observable } from 'rxjs';
 import { ComposeRequest, ListJobsQuery, RecomposeRequest } from './compose.dto.js';
 import { ComposeService } from './compose.service.js';
 import { CompositionJobView, CompositionView, JobListView } from './compose.views.js';
 import { RecomposeService } from './recompose.service.js';
+import { PAGE_HEADERS } from './report-page/policy.js';
+import { ReportPageService } from './report-page.service.js';
 
 @ApiTags('compositions')
 @Controller('api/compositions')
@@ -13,6 +16,7 @@ export class ComposeController {
   constructor(
     private readonly compose: ComposeService,
     private readonly recomposer: RecomposeService,
+    private readonly reports: ReportPageService,
   ) {}
 
   @Post('jobs')
@@ -78,5 +82,22 @@ export class ComposeController {
     @Query('version') version?: string,
   ): Promise<CompositionView> {
     return this.compose.getComposition(`${namespace}/${name}`, version);
+  }
+
+  @Get(':namespace/:name/report')
+  @ApiOperation({ summary: 'The report of a composition as one self-contained page of HTML.' })
+  @ApiQuery({ name: 'version', required: false, description: 'The latest without it.' })
+  @ApiProduces('text/html')
+  @ApiOkResponse({ schema: { type: 'string' } })
+  async getReport(
+    @Param('namespace') namespace: string,
+    @Param('name') name: string,
+    @Res({ passthrough: true }) response: Response,
+    @Query('version') version?: string,
+  ): Promise<string> {
+    const page = await this.reports.getPage(`${namespace}/${name}`, version);
+    // Not before: a refusal is JSON.
+    response.set(PAGE_HEADERS);
+    return page;
   }
 }

@@ -44,6 +44,11 @@ export const composeErrors = {
     message: 'The examples of {name}@{version} were not kept, so it cannot be composed again by itself: send them with a new request.',
     fields: ['name', 'version'],
   },
+  REPORT_MISSING: {
+    status: 404,
+    message: '{name}@{version} has no report that could be shown: no search of this kind made it. Compose it again to get one.',
+    fields: ['name', 'version'],
+  },
   STRATEGY_UNKNOWN: {
     status: 400,
     message:

@@ -18,6 +18,7 @@ import { JobRunner } from './job-runner.service.js';
 import { JobSearch } from './job-search.service.js';
 import { RecomposeService } from './recompose.service.js';
 import { RetrieveService } from './retrieve.service.js';
+import { ReportPageService } from './report-page.service.js';
 
 // The engines come from RuntimeModule, which is global.
 @Module({
@@ -35,6 +36,7 @@ import { RetrieveService } from './retrieve.service.js';
     RetrieveService,
     ComposeService,
     RecomposeService,
+    ReportPageService,
   ],
 })
 export class ComposeModule {}

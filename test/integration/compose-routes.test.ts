@@ -10,6 +10,8 @@ import { ComposeJobStore } from '#src/compose/compose-job.store.js';
 import type { CompositionJobView, CompositionView, JobEvent, JobListView } from '#src/compose/compose.views.js';
 import { parseRowId } from '#src/ids/ids.js';
 import { createHub, type Hub } from '#src/start-hub.js';
+import { examplesKey } from '#src/storage/keys.js';
+import { OBJECT_STORE, type ObjectStore } from '#src/storage/object-store.js';
 import { nameStrategy, parseStrategy } from '#src/compose/strategy.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
 import { publishFiles } from '#test/fixtures/publish-client.js';
@@ -363,6 +365,54 @@ describeOnHomes('composition routes', (home) => {
     );
     assert.equal(job.composition?.version, '1.1.0');
     assert.equal(job.composition.recipe.examples.digest, before.recipe.examples.digest);
+  });
+
+  it('the report as a page: its own examples and answers, a policy that lets nothing run, and refusals in JSON', async () => {
+    const hostile = '</main><script>alert(1)</script>';
+    const asked = [...examples, { prompt: hostile, completion: ' <b>' }, { prompt: 'a\0b\ud800', completion: ' \0' }];
+    const id = await start({ name: 'me/reported', examples: asked });
+    assert.equal((await follow(id)).at(-1)?.type, 'done');
+    const { report } = (await get<CompositionView>('/api/compositions/me/reported')).body;
+    assert.equal(report.answers?.length, 4);
+    for (const { base, composed } of report.answers) {
+      assert.ok(base !== null && composed !== null);
+      assert.ok(base.text.length <= 600 && composed.text.length <= 600);
+    }
+
+    for (const query of ['', '?version=1.0.0']) {
+      const response = await fetch(`${hub.url}/api/compositions/me/reported/report${query}`);
+      assert.deepEqual([response.status, response.headers.get('content-type')], [200, 'text/html; charset=utf-8']);
+      const policy = response.headers.get('content-security-policy') ?? '';
+      assert.match(policy, /^default-src 'none'; style-src 'sha256-[^']+';.* frame-ancestors 'none'; sandbox$/);
+      assert.equal(response.headers.get('x-content-type-options'), 'nosniff');
+      const page = await response.text();
+      assert.ok(page.includes('&lt;/main&gt;&lt;script&gt;alert(1)&lt;/script&gt;') && !page.includes('<script'));
+      assert.ok(page.includes('me/<wbr>reported') && page.includes('Example 4') && page.includes(report.verdict.slice(0, 20)));
+    }
+
+    const refused = async (path: string): Promise<unknown[]> => {
+      const response = await fetch(`${hub.url}/api/compositions/${path}`);
+      const { error } = (await response.json()) as { error: { code: string } };
+      return [response.status, response.headers.get('content-type'), error.code];
+    };
+    const json = 'application/json; charset=utf-8';
+    assert.deepEqual(await refused('me/nothing/report'), [404, json, 'UNKNOWN_COMPOSITION']);
+    assert.deepEqual(await refused('me/reported/report?version=9.9.9'), [404, json, 'UNKNOWN_VERSION']);
+    assert.deepEqual(await refused('me/reported/report?version=nine'), [400, json, 'INVALID_NAME']);
+  });
+
+  it('a report without its examples still shows its numbers; a composition that no search made has none', async () => {
+    const dataSource = hub.app.get(DataSource);
+    await follow(await start({ name: 'me/bare', budget: 6, examples: [{ prompt: 'only here', completion: ' once' }] }));
+    const { recipe } = (await get<CompositionView>('/api/compositions/me/bare')).body;
+    await hub.app.get<ObjectStore>(OBJECT_STORE, { strict: false }).delete(examplesKey(recipe.examples.digest));
+    const page = await (await fetch(`${hub.url}/api/compositions/me/bare/report`)).text();
+    assert.ok(page.includes('The texts of the examples were not kept') && !page.includes('only here'));
+    await dataSource.query(`UPDATE composition_versions SET report = '{}' WHERE recipe->'examples'->>'digest' = $1`, [
+      recipe.examples.digest,
+    ]);
+    const { status, body } = await get<{ error: { code: string } }>('/api/compositions/me/bare/report');
+    assert.deepEqual([status, body.error.code], [404, 'REPORT_MISSING']);
   });
 
   it('unknown jobs and compositions', async () => {
