@@ -155,6 +155,11 @@ export class HubClient {
     return (await this.http.json<EvaluationListView>('/api/evaluations', { query: { model } })).items;
   }
 
+  /** The report as a page of HTML. */
+  getReport(name: string, version?: string): Promise<string> {
+    return this.http.html(`/api/compositions/${path(name)}/report`, { query: { version } });
+  }
+
   complete(request: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<CompletionView> {
     return this.http.json('/v1/completions', { method: 'POST', json: request, signal });
   }

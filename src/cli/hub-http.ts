@@ -53,6 +53,14 @@ export class HubHttp {
     }
   }
 
+  /** A page. @throws as `json` */
+  async html(path: string, options: RequestOptions = {}): Promise<string> {
+    const response = await this.send(path, { ...options, accept: 'text/html' });
+    const page = await this.reading(response.text());
+    if (!(response.headers.get('content-type') ?? '').startsWith('text/html')) throw this.notAHub(response);
+    return page;
+  }
+
   /**
    * Reads a server-sent event stream to its end.
    * @throws as `json`; CliError HUB_UNREACHABLE when the connection breaks

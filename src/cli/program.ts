@@ -8,6 +8,7 @@ import { registerList } from './commands/list.js';
 import { registerModels } from './commands/models.js';
 import { registerRecompose } from './commands/recompose.js';
 import { registerPublish } from './commands/publish.js';
+import { registerReport } from './commands/report.js';
 import { registerSearch } from './commands/search.js';
 import { registerServe } from './commands/serve.js';
 import { registerShow } from './commands/show.js';
@@ -55,6 +56,7 @@ export function createProgram(context: CliContext, version: string): Command {
     registerList,
     registerShow,
     registerWorker,
+    registerReport,
     registerComplete,
   ]) {
     register(program, context);

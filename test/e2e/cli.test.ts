@@ -150,6 +150,34 @@ describe('from a model directory to a composition', () => {
     assert.equal(response.status, 200, await response.text());
   });
 
+  it('writes the report as a page, with the composition or later', async () => {
+    const file = join(folder, 'reported.html');
+    const examples = join(folder, 'examples.jsonl');
+    const request = ['compose', 'acme/reported', '--base', 'tiny/base', '--examples', examples, '--budget', '12', '--report'];
+    const composed = await hub.braid(...request, file);
+    assert.equal(composed.status, 0, composed.err);
+    assert.ok(composed.err.endsWith(`The report: ${file}\n`), composed.err);
+    const page = readFileSync(file, 'utf8');
+    assert.match(page, /^<!doctype html>/);
+    assert.ok(page.includes('say 3:') && page.includes('acme/<wbr>reported'));
+
+    const { status, out } = await hub.braid('report', 'acme/reported@1.0.0');
+    assert.deepEqual([status, out], [0, page]);
+    assert.deepEqual(await hub.json('report', 'acme/reported'), { html: page });
+    const again = join(folder, 'again.html');
+    assert.match((await hub.braid('report', 'acme/reported', '--output', again)).out, /^wrote .*again\.html \([\d.]+ kB\)\n$/);
+    assert.equal(readFileSync(again, 'utf8'), page);
+    assert.deepEqual(await hub.json('report', 'acme/reported', '--output', again), { output: again, sizeBytes: Buffer.byteLength(page) });
+
+    await hub.refused('UNKNOWN_COMPOSITION', 'report', 'acme/upper');
+    await hub.refused('UNKNOWN_VERSION', 'report', 'acme/reported@9.9.9');
+    await hub.refused('UNWRITABLE_FILE', 'report', 'acme/reported', '--output', join(folder, 'nowhere', 'r.html'));
+    const countJobs = async (): Promise<number> => (await hub.json<{ items: unknown[] }>('jobs', 'list')).items.length;
+    const before = await countJobs();
+    for (const unwritable of [join(folder, 'nowhere', 'r.html'), folder]) await hub.refused('UNWRITABLE_FILE', ...request, unwritable);
+    assert.equal(await countJobs(), before, 'no search for a report that cannot be written');
+  });
+
   it('never returns worse than a baseline, and the same seed gives the same weights', async () => {
     type Job = { composition: { parts: unknown[]; report: { winner: string } & Record<string, { objective: number }> } };
     const arguments_ = [
@@ -175,7 +203,7 @@ describe('from a model directory to a composition', () => {
     const { out } = await hub.braid('list');
     assert.match(out, /^acme\/mixed +1\.0\.0 +composition +tiny\/base +just now$/m);
     assert.match(out, /^acme\/upper +1\.0\.0 +adapter +tiny\/base/m);
-    assert.equal((await hub.json<{ items: unknown[] }>('list', '--kind', 'composition')).items.length, 3);
+    assert.equal((await hub.json<{ items: unknown[] }>('list', '--kind', 'composition')).items.length, 4);
     assert.match(
       (await hub.braid('show', 'acme/upper')).out,
       /^acme\/upper@1\.0\.0 {2}adapter for tiny\/base(?:.*\n)*kind +LORA, rank 8, alpha 8\n(?:.*\n)*Writes words in capitals\./,

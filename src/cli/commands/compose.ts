@@ -4,18 +4,21 @@ import { CliError, EXIT } from '../cli-error.js';
 import { createComposeProgress } from '../compose-progress.js';
 import { followJob } from '../follow-job.js';
 import { HubError } from '../hub-http.js';
-import { type CompositionJobView, type JobRequest } from '../hub-views.js';
+import { type CompositionJobView, type CompositionView, type JobRequest } from '../hub-views.js';
 import { Invocation, ownOptions, type CliContext } from '../invocation.js';
 import { adapterList, repoName, version, wholeNumber } from '../options.js';
 import { readExamples } from '../read-examples.js';
 import { type CompositionPage, renderComposition } from '../render/composition.js';
 import { printableLine } from '../terminal.js';
+import { assertWritable, writeReport } from '../write-report.js';
 
 type ComposeOptions = Omit<JobRequest, 'name' | 'examples'> & {
   /** A path. */
   readonly examples: string;
   readonly detach?: boolean;
   readonly explain?: boolean;
+  /** A path. */
+  readonly report?: string;
 };
 
 export function registerCompose(program: Command, context: CliContext): void {
@@ -43,6 +46,7 @@ export function registerCompose(program: Command, context: CliContext): void {
     )
     .option('--explain', 'show what each stage of the search did and spent')
     .addOption(new Option('--space <name>', "what weights act on (default: delta); factor is LoraHub's merge").choices(['delta', 'factor']))
+    .addOption(new Option('--report <file>', 'write the report as a page of HTML').conflicts('detach'))
     .addOption(new Option('--priority <name>', 'whose turn comes first (default: normal)').choices(['low', 'normal', 'high']))
     .option('--version <version>', 'semantic version (default: the next minor, or 1.0.0)', version)
     .option('--detach', 'start the job and return; braid jobs watch ID follows it')
@@ -52,7 +56,8 @@ export function registerCompose(program: Command, context: CliContext): void {
     )
     .action(async (name: string, options: ComposeOptions, command: Command) => {
       const invocation = new Invocation(context, command);
-      const { examples: file, detach, explain, ...rest } = ownOptions(options);
+      const { examples: file, detach, explain, report, ...rest } = ownOptions(options);
+      if (report !== undefined) await assertWritable(report);
       const examples = await readExamples(file);
       const { id } = await invocation.hub.startJob({ name, ...rest, examples });
       if (detach === true) {
@@ -60,15 +65,22 @@ export function registerCompose(program: Command, context: CliContext): void {
         invocation.note(`Follow it with: braid jobs watch ${id}`);
         return;
       }
-      await watchJob(invocation, id, { prompt: promptOf(examples[0]), explain: explain === true });
+      const composition = await watchJob(invocation, id, { prompt: promptOf(examples[0]), explain: explain === true });
+      if (report === undefined) return;
+      const { output } = await writeReport(invocation.hub, composition, report);
+      invocation.note(`The report: ${output}`);
     });
 }
 
 /**
- * Follows a job and shows its composition; Ctrl-C cancels it.
+ * Follows a job, shows its composition and returns it; Ctrl-C cancels it.
  * @throws CliError JOB_CANCELLED (status 130 when it was us), the job's own error, and as `followJob`
  */
-export async function watchJob(invocation: Invocation, id: string, page: Pick<CompositionPage, 'prompt' | 'explain'>): Promise<void> {
+export async function watchJob(
+  invocation: Invocation,
+  id: string,
+  page: Pick<CompositionPage, 'prompt' | 'explain'>,
+): Promise<CompositionView> {
   const { hub, context, terminal } = invocation;
   const progress = createComposeProgress(terminal);
   let interrupted = false;
@@ -107,6 +119,7 @@ export async function watchJob(invocation: Invocation, id: string, page: Pick<Co
       `The hub says that the job ${id} succeeded but names no composition. Are hub and braid of one version?`,
     );
   invocation.show(job, () => renderComposition({ composition, hubUrl: hub.url, ...page }, terminal));
+  return composition;
 }
 
 /** The first example's prompt, for the call that is shown; chat examples have none. */

@@ -33,6 +33,7 @@ describe('usage', () => {
       'jobs',
       'list',
       'show',
+      'report',
       'complete',
       'worker',
     ]) {
@@ -55,6 +56,7 @@ describe('usage', () => {
       'jobs watch',
       'list',
       'show',
+      'report',
       'complete',
     ]) {
       const { status, out } = await braid(...command.split(' '), '--help');
@@ -79,6 +81,8 @@ describe('usage', () => {
     [['list', '--kind', 'x'], /Allowed choices are adapter, composition/],
     [['compose', 'a/b', '--base', 'c/d'], /Required option '--examples <file>'/],
     [['compose', 'a/b', '--base', 'c/d', '--examples', 'f', '--adapters', 'x/y', '--query', 'z'], /cannot be used with/],
+    [['compose', 'a/b', '--base', 'c/d', '--examples', 'f', '--report', 'r.html', '--detach'], /cannot be used with/],
+    [['report', 'mixed'], /"mixed" is not a name/],
     [['complete', 'a/b', 'text', '--temperature', '-1'], /number from 0 to 100/],
     [['serve', '--port', '65536'], /whole number from 0 to 65535/],
     [['serve', '--provider', 'tpu'], /Allowed choices are cpu, webgpu, cuda/],
