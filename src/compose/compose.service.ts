@@ -4,7 +4,7 @@ import { Observable } from 'rxjs';
 import { BraidError, errorsOf } from '#src/http/braid-error.js';
 import { parseRepoName, parseRowId, parseVersion, type RepoName, type RowId, type Version } from '#src/ids/ids.js';
 import type { BaseModel } from '#src/registry/base-model.entity.js';
-import type { CompositionVersion } from '#src/registry/composition-version.entity.js';
+import type { CompositionVersion, Space } from '#src/registry/composition-version.entity.js';
 import { findFactorMismatch } from '#src/registry/find-factor-mismatch.js';
 import { registryErrors } from '#src/registry/registry.errors.js';
 import { RegistryService } from '#src/registry/registry.service.js';
@@ -19,7 +19,7 @@ import { type ComposeRequest, DEFAULT_JOBS_IN_PAGE, DEFAULT_SEED, type ListJobsQ
 import { failCompose } from './compose.errors.js';
 import { type CompositionJobView, type CompositionView, type JobEvent, type JobListView, PRIORITIES } from './compose.views.js';
 import { fewestEvaluations } from './pipeline.js';
-import { DEFAULT_PRESET, defaultBudget, nameStrategy, parseStrategy } from './strategy.js';
+import { DEFAULT_PRESET, defaultBudget, nameStrategy, parseStrategy, type Strategy } from './strategy.js';
 import { JobBroadcast } from './job-broadcast.js';
 import { decodeJobCursor, encodeJobCursor } from './job-cursor.js';
 import { followJob, parseEventId } from './job-events.js';
@@ -56,8 +56,7 @@ export class ComposeService {
     // Tokens are made again when the job runs; here they show whether every example fits the context, and what the task looks like.
     const tokens = tokenizeExamples(examples, await this.tokenizers.get(baseModel), baseModel.contextLength);
     const { candidates, retrieval } = await chooseCandidates(request, baseModel, this.candidateSource(baseModel, tokens));
-    const space = request.space ?? 'delta';
-    if (space === 'factor') await this.assertFactorSpace(candidates);
+    const space = await this.chooseSpace(request.space, strategy, candidates);
     const budget = request.budget ?? defaultBudget(strategy);
     const fewest = fewestEvaluations(candidates.length);
     if (budget < fewest) throw failCompose('BUDGET_TOO_SMALL', { budget, candidates: candidates.length, fewest });
@@ -141,11 +140,15 @@ export class ComposeService {
     );
   }
 
-  /** @throws BraidError FACTORS_DIFFER */
-  private async assertFactorSpace(candidates: readonly Candidate[]): Promise<void> {
+  /** Delta space, but what LoraHub does it does in factor space where the shapes allow that. @throws BraidError FACTORS_DIFFER where it was asked for */
+  private async chooseSpace(asked: Space | undefined, strategy: Strategy, candidates: readonly Candidate[]): Promise<Space> {
+    const isLoraHub = nameStrategy(strategy) === 'lorahub';
+    if (asked === 'delta' || (asked === undefined && !isLoraHub)) return 'delta';
     const versions = await Promise.all(candidates.map(({ adapter, version }) => this.registry.getAdapterVersion(adapter, version)));
     const mismatch = findFactorMismatch(versions);
-    if (mismatch !== undefined) throw failRuntime('FACTORS_DIFFER', { ...mismatch });
+    if (mismatch === undefined) return 'factor';
+    if (asked === 'factor') throw failRuntime('FACTORS_DIFFER', { ...mismatch });
+    return 'delta';
   }
 
   private candidateSource(baseModel: BaseModel, examples: readonly TokenizedExample[]): CandidateSource {

@@ -163,6 +163,24 @@ describeOnHomes('composition routes', (home) => {
     assert.match(JSON.stringify(body), /FACTORS_DIFFER.*me\/foreign@1\.0\.0 and me\/narrow@1\.0\.0 cannot.*they have ranks 4 and 2/);
   });
 
+  it("LoraHub's preset searches from 0 in factor space with its own budget, and in delta space where the shapes differ", async () => {
+    const alike = await start({ name: 'me/lorahub', strategy: 'lorahub', budget: undefined });
+    const { body: job } = await get<CompositionJobView>(`/api/compositions/jobs/${alike}`);
+    assert.deepEqual([job.strategy, job.space, job.budget], ['lorahub', 'factor', 42]);
+    await follow(alike);
+    const { report, recipe } = (await get<CompositionView>('/api/compositions/me/lorahub')).body;
+    assert.deepEqual([recipe.strategy.screen, recipe.strategy.search], ['none', 'cobyla']);
+    assert.equal(report.stages[0]?.evaluations, 0, 'nothing is screened');
+    const uneven = await start({
+      name: 'me/uneven-lorahub',
+      base: 'tiny/other',
+      strategy: 'lorahub',
+      adapters: ['me/foreign', 'me/narrow'],
+    });
+    assert.equal((await get<CompositionJobView>(`/api/compositions/jobs/${uneven}`)).body.space, 'delta');
+    await follow(uneven);
+  });
+
   it('a stream that broke goes on behind its last event, whatever was missed', async () => {
     const id = await start({ name: 'me/resumed', seed: 5 });
     const whole = await follow(id);
