@@ -79,6 +79,8 @@ async function measureRound(
   const evaluationMs = await factoredEngine.evaluate(1, round);
   const peerEvaluationMs = await peer?.evaluationMs();
   const populationEvaluationMs = (await factoredEngine.evaluate(POPULATION, round)) / POPULATION;
+  // The session over quantized weights is opened on demand and released when it idles: its opening is not an evaluation.
+  await factoredEngine.evaluate(1, round, 'int8');
   const int8EvaluationMs = await factoredEngine.evaluate(1, round, 'int8');
   const int8PopulationEvaluationMs = (await factoredEngine.evaluate(POPULATION, round, 'int8')) / POPULATION;
   const decodeTokensPerSecond = await factoredEngine.decodeMixed();

@@ -122,8 +122,12 @@ for (const seed of flags.seeds.split(',')) {
       const started = performance.now();
       const { parts, recipe, report } = await compose(examples, strategy);
       const seconds = (performance.now() - started) / 1000;
+      // LoraHub's preset scores no candidate alone; the best one is what the first strategy found.
       const single =
-        [...report.singles.entries()].sort(([, a], [, b]) => (a.objective ?? Infinity) - (b.objective ?? Infinity))[0]?.[0] ?? 0;
+        known.get('best single') ??
+        [...report.singles.entries()].sort(([, a], [, b]) => (a.objective ?? Infinity) - (b.objective ?? Infinity))[0]?.[0] ??
+        0;
+      known.set('best single', single);
       const digest = candidates[single]?.digest ?? digestOf('');
       const prefix = examples.map(({ prompt, completion }) => `${prompt}${completion}\n\n`).join('');
       const run: Run = {

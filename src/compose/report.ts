@@ -186,16 +186,18 @@ function describeVerdict(
     0,
   );
   const named = candidates[bestSingle];
-  const single = named === undefined ? 'a candidate' : `${named.adapter}@${named.version}`;
+  // A small budget, or a strategy that does not screen, may have scored no candidate alone.
+  const measuredSingle = baselines.singles[bestSingle];
+  const single = named === undefined || measuredSingle === undefined ? undefined : `${named.adapter}@${named.version}`;
   const { expected } = verdict;
   const percent = (found: Estimate | undefined): string => (found === undefined ? 'unknown' : `${Math.round(found.exactMatch * 100)} %`);
   const parts = best.weights.filter((w) => w !== 0).length;
-  const onExamples = `On the examples: composed ${shown(best.loss)}, ${single} ${shown(baselines.singles[bestSingle]?.loss)}, base ${shown(baselines.base.loss)} nats per token.`;
+  const onExamples = `On the examples: composed ${shown(best.loss)}, ${single === undefined ? '' : `${single} ${shown(measuredSingle?.loss)}, `}base ${shown(baselines.base.loss)} nats per token.`;
   switch (verdict.advice) {
     case 'compose':
-      return `Use the composition of ${parts} ${parts === 1 ? 'adapter' : 'adapters'}: ${percent(expected.composed)} exact answers to expect, where ${single}, the best single adapter, gives ${percent(expected.single)} and the base alone ${percent(expected.base)}. ${onExamples}`;
+      return `Use the composition of ${parts} ${parts === 1 ? 'adapter' : 'adapters'}: ${percent(expected.composed)} exact answers to expect, where ${single === undefined ? '' : `${single}, the best single adapter, gives ${percent(expected.single)} and `}the base alone gives ${percent(expected.base)}. ${onExamples}`;
     case 'single':
-      return `Use ${single} alone: ${percent(expected.single)} exact answers to expect, and a composition promises no more (${percent(expected.composed)}). ${onExamples}`;
+      return `Use ${single ?? 'the best single adapter'} alone: ${percent(expected.single)} exact answers to expect, and a composition promises no more (${percent(expected.composed)}). ${onExamples}`;
     case 'uniform':
       return `Use all candidates in equal parts: ${percent(expected.uniform)} exact answers to expect, and nothing that was searched promises more (${percent(expected.composed)}). ${onExamples}`;
     case 'base':
@@ -203,7 +205,7 @@ function describeVerdict(
     case 'prompt':
       return `Put the examples into the prompt of the base model: ${percent(expected.prompted)} exact answers to expect, where the composition promises ${percent(expected.composed)}; it costs ${Math.round(promptTokens.prompted ?? 0)} tokens a request instead of ${Math.round(promptTokens.plain)}. ${onExamples}`;
     case 'nothing':
-      return `Nothing here does this task: ${percent(expected.composed)} exact answers to expect of the best mixture, ${percent(expected.single)} of ${single}, ${percent(expected.base)} of the base alone. ${winner === 'base' ? '' : 'What was found is kept as the least bad. '}${onExamples}`;
+      return `Nothing here does this task: ${percent(expected.composed)} exact answers to expect of the best mixture, ${single === undefined ? '' : `${percent(expected.single)} of ${single}, `}${percent(expected.base)} of the base alone. ${winner === 'base' ? '' : 'What was found is kept as the least bad. '}${onExamples}`;
   }
 }
 

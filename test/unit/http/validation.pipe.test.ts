@@ -24,15 +24,22 @@ async function refusalOf(type: Type, value: unknown): Promise<BraidError> {
 const sound = { model: 'm', prompt: 'p' };
 const compose = { name: 'a/b', base: 'c/d', examples: [] };
 
+const MIXTURE = 'mixture must be a list of 1 to 64 adapters with weights, or an object with space and such parts';
+
 describe('the validation pipe', () => {
   const cases: readonly [string, Type, unknown, string][] = [
     ['a text for a number', CompletionRequestDto, { ...sound, max_tokens: '8' }, 'max_tokens must be an integer number (found "8")'],
     ['a missing field', CompletionRequestDto, { prompt: 'p' }, 'model is required'],
     ['a missing field with a rule of ours', CompletionRequestDto, { model: 'm' }, 'prompt is required'],
     ['null for a text', CompletionRequestDto, { prompt: 'p', model: null }, 'model must be a string (found null)'],
-    ['an object for a list', CompletionRequestDto, { ...sound, mixture: {} }, 'mixture must be an array (found an object)'],
-    ['a text for a list of objects', CompletionRequestDto, { ...sound, mixture: 'x' }, 'mixture must be an array (found "x")'],
-    ['an empty list', CompletionRequestDto, { ...sound, mixture: [] }, 'mixture must contain at least 1 elements (found an empty list)'],
+    [
+      'an object without its fields',
+      CompletionRequestDto,
+      { ...sound, mixture: {} },
+      'mixture.space is required; mixture.parts is required',
+    ],
+    ['a text for a list or an object', CompletionRequestDto, { ...sound, mixture: 'x' }, `${MIXTURE} (found "x")`],
+    ['an empty list', CompletionRequestDto, { ...sound, mixture: [] }, `${MIXTURE} (found an empty list)`],
     ['a number for an object', CompletionRequestDto, { ...sound, stream_options: 3 }, 'stream_options must be an object (found 3)'],
     ['null in a list', CompletionRequestDto, { ...sound, mixture: [null] }, 'mixture[0] must be an object (found null)'],
     [
