@@ -121,7 +121,7 @@ async function runDemo(hub: Hub, terminal: Terminal, options: DemoOptions): Prom
   const tasks = (await readdir(join(BUNDLE, 'tasks'))).sort().slice(0, options.tasks);
   say(
     terminal,
-    `${terminal.style.bold('5')}  ${tasks.length} tasks that no adapter was trained on, ${FEW_SHOT} examples each, ${options.budget} evaluations, ${adapters.length} candidates`,
+    `${terminal.style.bold('5')}  ${tasks.length} tasks that no adapter was trained on, ${FEW_SHOT} examples each, at most ${options.budget} evaluations, ${adapters.length} candidates`,
   );
   const rows: TaskRow[] = [];
   for (const task of tasks) rows.push(await composeTask(client, terminal, task, adapters, options));
@@ -167,7 +167,7 @@ async function composeTask(
     model: composition.name,
     losses: [report.base.loss, single?.loss ?? null, report.uniform.loss, report.composed.loss],
     matches,
-    evaluations: report.evaluations,
+    evaluations: Math.ceil(report.evaluations),
     seconds,
   };
 }

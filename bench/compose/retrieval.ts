@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { MOST_RETRIEVED, retrieve } from '#src/compose/retrieve.js';
+import { MOST_RETRIEVED, retrieve } from '#src/compose/stages/retrieve.js';
 import { digestOf, parseRepoName, parseVersion } from '#src/ids/ids.js';
 import { compareNeighbours, type Neighbour } from '#src/search/likeness/signature-index.js';
 import { REFERENCE_TEXTS } from '#src/signatures/signature-method.js';

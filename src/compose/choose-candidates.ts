@@ -6,7 +6,7 @@ import type { BaseModel } from '#src/registry/base-model.entity.js';
 import { DEFAULT_TOP } from './compose.dto.js';
 import { failCompose } from './compose.errors.js';
 import type { Candidate } from './report.js';
-import { MOST_RETRIEVED, type Retrieved, type RetrieveReport } from './retrieve.js';
+import { MOST_RETRIEVED, type Retrieved, type RetrieveReport } from './stages/retrieve.js';
 
 export interface CandidateRequest {
   readonly adapters?: readonly string[] | undefined;

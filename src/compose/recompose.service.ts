@@ -7,7 +7,7 @@ import type { RecomposeRequest } from './compose.dto.js';
 import { failCompose } from './compose.errors.js';
 import { ComposeService } from './compose.service.js';
 import { findKeptExamples } from './kept-examples.js';
-import type { KeptRecipe } from './job-settings.js';
+import type { KeptRecipe } from './jobs/job-settings.js';
 
 @Injectable()
 export class RecomposeService {

@@ -5,7 +5,7 @@ import { RegistryService } from '#src/registry/registry.service.js';
 import { OBJECT_STORE, type ObjectStore } from '#src/storage/object-store.js';
 import { parseExamples } from '#src/tokenizer/examples.js';
 import { failCompose } from './compose.errors.js';
-import type { KeptRecipe } from './job-settings.js';
+import type { KeptRecipe } from './jobs/job-settings.js';
 import { findKeptExamples } from './kept-examples.js';
 import { renderPage } from './report-page/page.js';
 import type { CompositionReport } from './report.js';

@@ -6,7 +6,7 @@ import type { Space } from '#src/registry/composition-version.entity.js';
 import type { CurvePoint, Evaluation } from './evaluation-ledger.js';
 import type { Objective } from './objective.js';
 import type { ComposedWeights, StageReport, Winner } from './pipeline.js';
-import type { RetrieveReport } from './retrieve.js';
+import type { RetrieveReport } from './stages/retrieve.js';
 import type { Advice, Estimate, Verdict } from './stages/verdict.js';
 import type { Strategy } from './strategy.js';
 

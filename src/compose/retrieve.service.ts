@@ -6,7 +6,7 @@ import { LikenessService } from '#src/search/likeness.service.js';
 import { SearchService } from '#src/search/search.service.js';
 import { SignaturesService } from '#src/signatures/signatures.service.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
-import { retrieve, type Retrieved, type RetrieveRequest } from './retrieve.js';
+import { retrieve, type Retrieved, type RetrieveRequest } from './stages/retrieve.js';
 
 @Injectable()
 export class RetrieveService {

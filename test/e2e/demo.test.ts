@@ -50,7 +50,7 @@ describe('the demo', () => {
     }
     const mean = rows.reduce((sum, { matches }) => sum + (matches[3] ?? 0), 0) / rows.length;
     assert.ok(mean >= 0.5, `composed exact match ${mean}`);
-    assert.match(err, /^mean +(?:\d+\.\d+ +){8}200 +\d/m);
+    assert.match(err, /^mean +(?:\d+\.\d+ +){8}\d+ +\d/m);
     assert.deepEqual(readdirSync(temporary), []);
   });
 

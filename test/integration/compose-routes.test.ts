@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { DataSource } from 'typeorm';
-import { ComposeJobStore } from '#src/compose/compose-job.store.js';
+import { ComposeJobStore } from '#src/compose/jobs/compose-job.store.js';
 import type { CompositionJobView, CompositionView, JobEvent, JobListView } from '#src/compose/compose.views.js';
 import { parseRowId } from '#src/ids/ids.js';
 import { createHub, type Hub } from '#src/start-hub.js';

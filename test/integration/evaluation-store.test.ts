@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, it } from 'node:test';
 import type { DataSource } from 'typeorm';
-import { EvaluationStore, type KnownLoss } from '#src/compose/evaluation-store.js';
+import { EvaluationStore, type KnownLoss } from '#src/compose/evaluations/evaluation-store.js';
 import { openDataSource } from '#src/database/open-data-source.js';
 import { digestOf, parseRepoName, type RowId } from '#src/ids/ids.js';
 import { BaseModel } from '#src/registry/base-model.entity.js';

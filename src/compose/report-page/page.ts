@@ -1,6 +1,6 @@
 // A composition's report as one page of HTML that needs nothing else: no script, no font, no picture, no connection.
 import type { CompositionPart, CompositionReport } from '../report.js';
-import type { KeptRecipe } from '../job-settings.js';
+import type { KeptRecipe } from '../jobs/job-settings.js';
 import type { Advice } from '../stages/verdict.js';
 import { nameStrategy } from '../strategy.js';
 import type { Example } from '#src/tokenizer/examples.js';

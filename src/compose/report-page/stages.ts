@@ -1,6 +1,6 @@
 // What each stage of the search did and spent, and how every candidate does alone.
 import type { CompositionReport, Recipe } from '../report.js';
-import type { RetrieveReport } from '../retrieve.js';
+import type { RetrieveReport } from '../stages/retrieve.js';
 import { drawBar } from './bars.js';
 import { type Content, type Markup, markup, named } from './markup.js';
 import { formatDuration, formatEvaluations, formatLoss, formatPlural, NOTHING } from './numbers.js';

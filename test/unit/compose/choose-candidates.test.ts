@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type CandidateSource, chooseCandidates } from '#src/compose/choose-candidates.js';
-import type { RetrieveReport } from '#src/compose/retrieve.js';
+import type { RetrieveReport } from '#src/compose/stages/retrieve.js';
 import { BraidError } from '#src/http/braid-error.js';
 import { createRowId, type Digest, digestOf, parseRepoName, parseVersion, type Version } from '#src/ids/ids.js';
 import { AdapterVersion } from '#src/registry/adapter-version.entity.js';

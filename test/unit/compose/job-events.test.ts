@@ -1,10 +1,10 @@
 // The event stream of a job: the state now for whoever comes late, every change once, one ending, and no wait that outlives its reader.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ComposeJob } from '#src/compose/compose-job.entity.js';
+import { ComposeJob } from '#src/compose/jobs/compose-job.entity.js';
 import type { CompositionView, JobEvent, JobProgress } from '#src/compose/compose.views.js';
-import { JobBroadcast } from '#src/compose/job-broadcast.js';
-import { followJob, parseEventId } from '#src/compose/job-events.js';
+import { JobBroadcast } from '#src/compose/jobs/job-broadcast.js';
+import { followJob, parseEventId } from '#src/compose/jobs/job-events.js';
 import { createRowId, type RowId } from '#src/ids/ids.js';
 
 const at = (evaluations: number, stage = 'search', best = 1): JobProgress => ({

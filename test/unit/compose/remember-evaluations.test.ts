@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Evaluate, ExampleLoss } from '#src/compose/evaluate.js';
-import type { KnownLoss } from '#src/compose/evaluation-store.js';
-import { createRememberingEvaluation, type EvaluationMemory, type EvaluationScope } from '#src/compose/remember-evaluations.js';
+import type { KnownLoss } from '#src/compose/evaluations/evaluation-store.js';
+import { createRememberingEvaluation, type EvaluationMemory, type EvaluationScope } from '#src/compose/evaluations/remember-evaluations.js';
 import { createRowId, digestOf } from '#src/ids/ids.js';
 
 const scope: EvaluationScope = {

@@ -1,7 +1,7 @@
 // Which adapters retrieval hands on, and what it says it did.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { fuseRanks, retrieve, type RetrieveSource } from '#src/compose/retrieve.js';
+import { fuseRanks, retrieve, type RetrieveSource } from '#src/compose/stages/retrieve.js';
 import { digestOf, parseRepoName, parseVersion, type RepoName } from '#src/ids/ids.js';
 import type { Neighbour } from '#src/search/likeness/signature-index.js';
 

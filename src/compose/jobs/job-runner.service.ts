@@ -4,8 +4,8 @@ import { BraidError } from '#src/http/braid-error.js';
 import { createRowId, type RowId } from '#src/ids/ids.js';
 import type { ComposeJob } from './compose-job.entity.js';
 import { ComposeJobStore, type JobEnding, RENEWAL_MS } from './compose-job.store.js';
-import { failCompose } from './compose.errors.js';
-import type { JobProgress } from './compose.views.js';
+import { failCompose } from '../compose.errors.js';
+import type { JobProgress } from '../compose.views.js';
 import { JobBroadcast } from './job-broadcast.js';
 import { JobSearch } from './job-search.service.js';
 

@@ -3,8 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, QueryFailedError } from 'typeorm';
 import { createRowId, type RepoName, type RowId, type Version } from '#src/ids/ids.js';
 import { ComposeJob, type JobRequest } from './compose-job.entity.js';
-import { failCompose } from './compose.errors.js';
-import type { JobFailure, JobProgress, JobStatus } from './compose.views.js';
+import { failCompose } from '../compose.errors.js';
+import type { JobFailure, JobProgress, JobStatus } from '../compose.views.js';
 
 export interface NewJob {
   readonly name: RepoName;

@@ -1,7 +1,7 @@
 // Where the next page of jobs begins: the place of the last one shown, as an opaque text.
 import { InvalidIdError, parseRowId } from '#src/ids/ids.js';
 import type { JobPlace } from './compose-job.store.js';
-import { failCompose } from './compose.errors.js';
+import { failCompose } from '../compose.errors.js';
 
 export function encodeJobCursor({ createdAtUs, id }: JobPlace): string {
   return Buffer.from(`${createdAtUs} ${id}`).toString('base64url');

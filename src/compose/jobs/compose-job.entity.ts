@@ -4,9 +4,9 @@ import type { Digest, RepoName, RowId, Version } from '#src/ids/ids.js';
 import { BaseModel } from '#src/registry/base-model.entity.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
 import type { PlacedExample } from '#src/tokenizer/examples.js';
-import type { JobFailure, JobProgress, JobStatus } from './compose.views.js';
-import type { Candidate } from './report.js';
-import type { RetrieveReport } from './retrieve.js';
+import type { JobFailure, JobProgress, JobStatus } from '../compose.views.js';
+import type { Candidate } from '../report.js';
+import type { RetrieveReport } from '../stages/retrieve.js';
 
 /** What was asked for, checked: candidates are resolved to versions, so that a job that is run again does the same. */
 export interface JobRequest {

@@ -1,6 +1,6 @@
 // A row of the queue as clients see it.
 import type { ComposeJob } from './compose-job.entity.js';
-import { type JobProgress, type ListedJobView, PRIORITIES, PRIORITY_NAMES } from './compose.views.js';
+import { type JobProgress, type ListedJobView, PRIORITIES, PRIORITY_NAMES } from '../compose.views.js';
 
 /** @param progress newer than the row's, where the job runs in this process */
 export function listedJobView(job: Omit<ComposeJob, 'request'>, progress: JobProgress | undefined): ListedJobView {

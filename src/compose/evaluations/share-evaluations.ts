@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RowId } from '#src/ids/ids.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
-import type { Evaluate, EvaluationRequest, ExampleLoss } from './evaluate.js';
+import type { Evaluate, EvaluationRequest, ExampleLoss } from '../evaluate.js';
 import type { EvaluationTask, EvaluationTaskStore, TaskLosses, TaskWork } from './evaluation-task.store.js';
 import type { EvaluationScope } from './remember-evaluations.js';
 

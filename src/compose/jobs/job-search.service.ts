@@ -8,16 +8,16 @@ import { OBJECT_STORE, type ObjectStore } from '#src/storage/object-store.js';
 import { tokenizeExamples } from '#src/tokenizer/examples.js';
 import { promptWithOthers } from '#src/tokenizer/prompt-with-others.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
-import { answerExamples } from './answer-examples.js';
+import { answerExamples } from '../answer-examples.js';
 import type { ComposeJob } from './compose-job.entity.js';
-import type { JobProgress } from './compose.views.js';
-import { EvaluationStore } from './evaluation-store.js';
-import { EvaluationWorker } from './evaluation-worker.service.js';
+import type { JobProgress } from '../compose.views.js';
+import { EvaluationStore } from '../evaluations/evaluation-store.js';
+import { EvaluationWorker } from '../evaluations/evaluation-worker.service.js';
 import { settingsOf } from './job-settings.js';
-import { keepExamples } from './kept-examples.js';
-import { createRememberingEvaluation, type EvaluationMemory, type EvaluationScope } from './remember-evaluations.js';
-import { runSearch } from './run-search.js';
-import { parseStrategy } from './strategy.js';
+import { keepExamples } from '../kept-examples.js';
+import { createRememberingEvaluation, type EvaluationMemory, type EvaluationScope } from '../evaluations/remember-evaluations.js';
+import { runSearch } from '../run-search.js';
+import { parseStrategy } from '../strategy.js';
 
 export interface JobSearchOptions {
   readonly signal: AbortSignal;

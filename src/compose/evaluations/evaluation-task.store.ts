@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm';
 import type { Digest, RowId } from '#src/ids/ids.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
-import type { EvaluationRequest, ExampleLoss } from './evaluate.js';
+import type { EvaluationRequest, ExampleLoss } from '../evaluate.js';
 
 /** Everything that a process needs to evaluate, besides base model and adapters. */
 export interface TaskWork {

@@ -2,7 +2,7 @@
 // broke goes on where it was: an id is the number of evaluations up to which its reader has seen the improvements.
 import type { RowId } from '#src/ids/ids.js';
 import type { ComposeJob } from './compose-job.entity.js';
-import type { CompositionView, JobEvent, JobEventBody, JobProgress } from './compose.views.js';
+import type { CompositionView, JobEvent, JobEventBody, JobProgress } from '../compose.views.js';
 import type { JobBroadcast } from './job-broadcast.js';
 
 export interface JobEventSource {

@@ -1,7 +1,7 @@
 // Tells the streams of this process what its own jobs do between two writes to the database.
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import type { RowId } from '#src/ids/ids.js';
-import type { JobProgress } from './compose.views.js';
+import type { JobProgress } from '../compose.views.js';
 
 @Injectable()
 export class JobBroadcast implements OnModuleDestroy {

@@ -2,7 +2,7 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { CONFIGURATION, type Configuration } from '#src/config/configuration.js';
 import { ComposeJobStore } from './compose-job.store.js';
-import { EvaluationStore } from './evaluation-store.js';
+import { EvaluationStore } from '../evaluations/evaluation-store.js';
 
 const INTERVAL_MS = 3_600_000;
 

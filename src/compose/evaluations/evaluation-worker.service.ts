@@ -4,11 +4,11 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleD
 import { CONFIGURATION, type Configuration } from '#src/config/configuration.js';
 import { createRowId, type RowId } from '#src/ids/ids.js';
 import { ENGINES, type Engines } from '#src/runtime/engine.js';
-import type { Evaluate } from './evaluate.js';
+import type { Evaluate } from '../evaluate.js';
 import { EvaluationStore } from './evaluation-store.js';
 import { EvaluationTaskStore, type EvaluationTask, type TaskLosses } from './evaluation-task.store.js';
 import { createRememberingEvaluation, type EvaluationScope } from './remember-evaluations.js';
-import { createMixtureEvaluation } from './score-mixtures.js';
+import { createMixtureEvaluation } from '../score-mixtures.js';
 import { createSharedEvaluation, doTask } from './share-evaluations.js';
 
 const ANNOUNCEMENT_MS = 5_000;

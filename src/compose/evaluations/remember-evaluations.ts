@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import type { Digest, RowId } from '#src/ids/ids.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
-import type { Evaluate, EvaluationRequest, ExampleLoss } from './evaluate.js';
+import type { Evaluate, EvaluationRequest, ExampleLoss } from '../evaluate.js';
 import type { KnownLoss } from './evaluation-store.js';
-import type { WeightVector } from './objective.js';
+import type { WeightVector } from '../objective.js';
 
 /** Where evaluations are remembered; evaluation-store.ts keeps them in the database. */
 export interface EvaluationMemory {

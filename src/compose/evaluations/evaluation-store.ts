@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { RowId } from '#src/ids/ids.js';
-import type { ExampleLoss } from './evaluate.js';
+import type { ExampleLoss } from '../evaluate.js';
 
 /** What a row holds of an evaluation; the number of tokens is the example's own. */
 export type KnownLoss = Pick<ExampleLoss, 'nll' | 'isExact'>;

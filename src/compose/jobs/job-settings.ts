@@ -1,6 +1,6 @@
 // What of a job's request is neither candidates nor examples: kept in the recipe, so that the same can be asked for again.
 import type { JobRequest } from './compose-job.entity.js';
-import type { Recipe } from './report.js';
+import type { Recipe } from '../report.js';
 
 export type JobSettings = Omit<JobRequest, 'candidates' | 'retrieval' | 'examples' | 'examplesDigest' | 'warmStart'>;
 
