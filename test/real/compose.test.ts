@@ -111,7 +111,7 @@ function renderTable(rows: readonly Row[]): string {
       cell(row.uniform),
       cell(row.composed),
       `${row.peerObjective.toFixed(2)} / ${row.peerExactMatch.toFixed(2)}`,
-      row.evaluations,
+      Math.ceil(row.evaluations),
       row.seconds.toFixed(0),
     ].join(' | '),
   );
