@@ -1,4 +1,4 @@
-// From candidates and examples to weights: screen → search → prune → validate, every stage a function by name, each with what it did and spent.
+// From candidates and examples to weights: screen → search → prune → baselines → validate → verdict, every stage a function by name, each with what it did and spent.
 import type { Evaluate, ExampleLoss } from './evaluate.js';
 import { type CurvePoint, type Evaluation, EvaluationLedger, type LedgerProgress } from './evaluation-ledger.js';
 import type { Objective, WeightVector } from './objective.js';

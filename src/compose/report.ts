@@ -22,7 +22,7 @@ export interface CompositionPart extends Candidate {
   readonly weight: number;
 }
 
-/** Everything that decides the weights; equal recipes give equal weights on the same machine. No times in here. */
+/** Everything that decides the weights; equal recipes give equal weights on the same machine. No times in here but retrieval's. */
 export interface Recipe {
   readonly format: 1;
   readonly base: { readonly name: RepoName; readonly digest: Digest };

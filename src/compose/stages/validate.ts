@@ -37,7 +37,7 @@ export const validations: Readonly<Record<Strategy['validate'], Validate>> = {
 /**
  * For every fold: the surrogate of the losses picks the mixture that is best on the other examples, and the model measures it on the fold.
  * All folds together cost one evaluation. The span and the places where points were measured know all examples, so the estimate is a
- * little too kind; docs/compose.md shows by how much.
+ * little too kind; by how much is not measured yet.
  */
 async function crossValidate(ledger: EvaluationLedger, { candidates, span, random }: ValidateOptions): Promise<Validation | undefined> {
   const count = ledger.exampleCount;

@@ -35,8 +35,7 @@ const HELPLESS = 0.1;
 const STUDENT_T = [3.08, 1.89, 1.64, 1.53, 1.48, 1.44, 1.41, 1.4, 1.38, 1.37, 1.28] as const;
 
 /**
- * The method with the highest expected chance of an exact answer; where none does the task, the one with the lowest loss if it at least
- * halves the base's per-answer surprise, else nothing. Simpler ones win ties: base, single, uniform, composed, prompt (which costs tokens with every request).
+ * The method with the highest expected chance of an exact answer; "nothing" where none reaches HELPLESS, however low its loss. Simpler ones win ties: base, single, uniform, composed, prompt (which costs tokens with every request).
  */
 export function decide(evidence: Evidence): Verdict {
   const expected = Object.fromEntries(
