@@ -61,7 +61,16 @@ export class FileObjectStore implements ObjectStore {
   }
 
   async putStream(key: string, body: Readable, sizeBytes: number): Promise<void> {
-    await this.publish(key, (draft) => pipeline(body, exactLength(sizeBytes), createWriteStream(draft, { flags: 'wx', flush: true })));
+    await this.publish(key, async (draft) => {
+      const file = createWriteStream(draft, { flags: 'wx', flush: true });
+      const closed = new Promise<void>((resolve) => file.once('close', () => resolve()));
+      try {
+        await pipeline(body, exactLength(sizeBytes), file);
+      } finally {
+        // A body may fail before the file is open: the file would appear after the draft was removed.
+        await closed;
+      }
+    });
   }
 
   async get(key: string): Promise<Buffer> {
