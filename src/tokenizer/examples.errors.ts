@@ -27,6 +27,12 @@ export const exampleErrors = {
     message: 'Examples, {place}: no output to learn ({reason}). Give a "completion", or end "messages" with the assistant\'s answer.',
     fields: ['place', 'reason'],
   },
+  EXAMPLE_OTHER_FORM: {
+    status: 400,
+    message:
+      'Examples, {place}: {found}, but the examples in front of it are {expected}; write all in one form, with "prompt" and "completion" as texts or as messages.',
+    fields: ['place', 'found', 'expected'],
+  },
   EXAMPLE_TOO_LONG: {
     status: 400,
     message: 'Examples, {place}: {found} tokens; prompt and answer together may have {most}, the context of the base model. Shorten it.',

@@ -6,10 +6,19 @@ import type { TextCodec } from '#src/tokenizer/text-codec.js';
 /** Of a search: every evaluation scores every example, so more makes it slow without making it better. */
 export const MOST_EXAMPLES = 256;
 
-/** Prompt and completion are either both texts, joined as they are, or both messages for the model's chat template. */
-export type Example =
-  | { readonly prompt: string; readonly completion: string }
-  | { readonly prompt: readonly ChatMessage[]; readonly completion: readonly ChatMessage[] };
+/** Texts, joined as they are. */
+export interface TextExample {
+  readonly prompt: string;
+  readonly completion: string;
+}
+
+/** Messages for the model's chat template. */
+export interface ChatExample {
+  readonly prompt: readonly ChatMessage[];
+  readonly completion: readonly ChatMessage[];
+}
+
+export type Example = TextExample | ChatExample;
 
 /** An example with the words that name it in an error: "line 3" or "example 3". */
 export interface PlacedExample {
@@ -132,9 +141,24 @@ function assertAnswer(messages: readonly ChatMessage[], place: string): void {
   if (last.content.trim() === '') throw failExamples('EXAMPLE_WITHOUT_OUTPUT', { place, reason: "the assistant's answer is blank" });
 }
 
-function tokenizeExample({ place, example }: PlacedExample, codec: TextCodec, contextLength: number): TokenizedExample {
-  const isText = typeof example.prompt === 'string';
-  const texts = isText ? (example as { prompt: string; completion: string }) : renderMessages(example as ChatExample, place, codec);
+export function isTextExample(example: Example): example is TextExample {
+  return typeof example.prompt === 'string';
+}
+
+export interface TokenizeOptions {
+  /** Of a text whose answer does not end with the end of sequence: what stands behind it. Tokens at its end may depend on that, as those of line breaks do. */
+  readonly following?: string;
+}
+
+/** Tokens of one example, as `tokenizeExamples` makes them. */
+export function tokenizeExample(
+  { place, example }: PlacedExample,
+  codec: TextCodec,
+  contextLength: number,
+  { following }: TokenizeOptions = {},
+): TokenizedExample {
+  const isText = isTextExample(example);
+  const texts = isText ? example : renderMessages(example, place, codec);
   // Before anything is tokenized: a text this long cannot fit, whatever its tokens.
   const fewest = Math.ceil((texts.prompt.length + texts.completion.length) / codec.longestTokenLength);
   if (fewest > contextLength) throw failExamples('EXAMPLE_TOO_LONG', { place, found: `at least ${fewest}`, most: contextLength });
@@ -142,19 +166,26 @@ function tokenizeExample({ place, example }: PlacedExample, codec: TextCodec, co
   const promptIds = codec.encode(texts.prompt, { addSpecialTokens: isText });
   if (promptIds.length === 0)
     throw failExamples('EXAMPLE_INVALID', { place, reason: 'the prompt has no tokens, so there is nothing to answer to' });
-  const joined = codec.encode(texts.prompt + texts.completion, { addSpecialTokens: isText });
+  const joined = encodeBefore(following, texts.prompt + texts.completion, codec, isText);
   const answerIds = promptIds.every((id, i) => joined[i] === id)
     ? joined.slice(promptIds.length)
-    : codec.encode(texts.completion, { addSpecialTokens: false });
+    : encodeBefore(following, texts.completion, codec, false);
   if (answerIds.length === 0) {
     throw failExamples('EXAMPLE_WITHOUT_OUTPUT', { place, reason: "the model's tokenizer can write none of the completion" });
   }
-  const ids = [...promptIds, ...endOnce(answerIds, codec)];
+  const ids = [...promptIds, ...(following === undefined ? endOnce(answerIds, codec) : answerIds)];
   if (ids.length > contextLength) throw failExamples('EXAMPLE_TOO_LONG', { place, found: ids.length, most: contextLength });
   return { ids, from: promptIds.length };
 }
 
-type ChatExample = Extract<Example, { readonly prompt: readonly ChatMessage[] }>;
+/** The tokens that the text has where `following` stands behind it; those of the text alone where a token would reach over. */
+function encodeBefore(following: string | undefined, text: string, codec: TextCodec, addSpecialTokens: boolean): number[] {
+  if (following === undefined || following === '') return codec.encode(text, { addSpecialTokens });
+  const whole = codec.encode(text + following, { addSpecialTokens });
+  const behind = codec.encode(following, { addSpecialTokens: false });
+  const length = whole.length - behind.length;
+  return behind.every((id, i) => whole[length + i] === id) ? whole.slice(0, length) : codec.encode(text, { addSpecialTokens });
+}
 
 function renderMessages({ prompt, completion }: ChatExample, place: string, codec: TextCodec): { prompt: string; completion: string } {
   const whole = codec.applyChatTemplate([...prompt, ...completion], { addGenerationPrompt: false });
