@@ -15,9 +15,29 @@ export interface CompositionPart {
   readonly weight: number;
 }
 
+/** A message of a chat example. */
+export interface PromptMessage {
+  readonly role: string;
+  readonly content: string;
+  readonly name?: string;
+}
+
+/** Texts, or messages for the model's chat template. */
+export type PromptExample =
+  | { readonly prompt: string; readonly completion: string }
+  | { readonly prompt: readonly PromptMessage[]; readonly completion: readonly PromptMessage[] };
+
+/** The examples that a composition of the prompted model was composed with, and puts in front of every request. */
+export interface CompositionPrompt {
+  /** At least one; of one form. */
+  readonly examples: readonly PromptExample[];
+  /** By how many tokens they lengthen a request. */
+  readonly tokens: number;
+}
+
 @Entity({ name: 'composition_versions' })
 export class CompositionVersion extends RepositoryVersion {
-  /** Of space, parts and recipe. */
+  /** Of space, parts, recipe and prompt. */
   @Column({ type: 'text' })
   digest: Digest;
 
@@ -34,6 +54,14 @@ export class CompositionVersion extends RepositoryVersion {
   /** What was measured: losses of base, singles, uniform, result; the curve. */
   @Column({ type: 'jsonb' })
   report: Record<string, unknown>;
+
+  /** Put in front of every request; null: requests are computed as they come. */
+  @Column({ type: 'json', nullable: true })
+  prompt: readonly PromptExample[] | null;
+
+  /** By how many tokens the prompt lengthens a request. */
+  @Column({ name: 'prompt_tokens', type: 'integer', nullable: true })
+  promptTokens: number | null;
 
   @Column({ type: 'text' })
   description: string;

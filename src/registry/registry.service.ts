@@ -16,6 +16,7 @@ import {
   type NewAdapterVersion,
   type NewBaseModel,
   type NewCompositionVersion,
+  type PromptSize,
   type RepositoryListing,
   type ResolvedModel,
 } from './registry.types.js';
@@ -117,9 +118,10 @@ export class RegistryService {
    * @throws BraidError NAME_TAKEN, BASE_MODEL_MISMATCH, VERSION_EXISTS, UNSTORABLE_TEXT
    */
   async addCompositionVersion(input: NewCompositionVersion): Promise<Added<CompositionVersion>> {
-    const { name, baseModel, version: wantedVersion, ...content } = input;
+    const { name, baseModel, version: wantedVersion, prompt, ...content } = input;
+    // Not the prompt: its column takes any text.
     assertStorableFields(content);
-    const digest = digestOf(JSON.stringify([content.space, content.parts, content.recipe]));
+    const digest = digestOf(JSON.stringify([content.space, content.parts, content.recipe, ...(prompt === null ? [] : [prompt])]));
     return this.dataSource.transaction(async (manager) => {
       const repository = await lockRepository(manager, name, 'composition', baseModel);
       const placement = await placeVersion(manager, CompositionVersion, repository, name, { version: wantedVersion, digest });
@@ -131,6 +133,8 @@ export class RegistryService {
       const id = createRowId();
       const row = manager.create(CompositionVersion, {
         ...content,
+        prompt: prompt?.examples ?? null,
+        promptTokens: prompt?.tokens ?? null,
         digest,
         id,
         repositoryId: repository.id,
@@ -210,19 +214,25 @@ export class RegistryService {
   async listLatestVersions(listing: RepositoryListing): Promise<LatestVersion[]> {
     const repositories = await this.listRepositories(listing);
     const ids = repositories.map(({ id }) => id);
-    const rows: Pick<AdapterVersion, 'repositoryId' | 'version'>[] = [];
-    for (const entity of [AdapterVersion, CompositionVersion]) {
-      rows.push(
-        ...(await this.dataSource.manager.find<AdapterVersion | CompositionVersion>(entity, {
-          select: { repositoryId: true, version: true },
-          where: { repositoryId: In(ids), isLatest: true },
-        })),
+    const adapters = await this.dataSource.manager.find(AdapterVersion, {
+      select: { repositoryId: true, version: true },
+      where: { repositoryId: In(ids), isLatest: true },
+    });
+    // Not the prompts themselves: a thousand of them may be long.
+    const compositions: (Pick<CompositionVersion, 'repositoryId' | 'version'> & { prompt: PromptSize | null })[] =
+      await this.dataSource.query(
+        `SELECT repository_id AS "repositoryId", version,
+          CASE WHEN prompt IS NOT NULL THEN json_build_object('examples', json_array_length(prompt), 'tokens', prompt_tokens) END AS prompt
+        FROM composition_versions WHERE is_latest AND repository_id = ANY ($1)`,
+        [ids],
       );
-    }
-    const latest = new Map(rows.map(({ repositoryId, version }) => [repositoryId, version]));
+    const latest = new Map([
+      ...adapters.map(({ repositoryId, version }) => [repositoryId, { version, prompt: null }] as const),
+      ...compositions.map(({ repositoryId, version, prompt }) => [repositoryId, { version, prompt }] as const),
+    ]);
     return repositories.flatMap((repository) => {
-      const version = latest.get(repository.id);
-      return version === undefined ? [] : [{ repository, version }];
+      const found = latest.get(repository.id);
+      return found === undefined ? [] : [{ repository, ...found }];
     });
   }
 

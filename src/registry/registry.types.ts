@@ -2,7 +2,7 @@
 import { type RepoName, type Version } from '../ids/ids.js';
 import { type AdapterVersion } from './adapter-version.entity.js';
 import { type BaseModel } from './base-model.entity.js';
-import { type CompositionVersion } from './composition-version.entity.js';
+import { type CompositionPrompt, type CompositionVersion } from './composition-version.entity.js';
 import { type RepositoryVersion } from './repository-version.js';
 import { type Repository, type RepositoryKind } from './repository.entity.js';
 
@@ -16,7 +16,9 @@ export interface NewAdapterVersion extends Omit<AdapterVersion, keyof Repository
 }
 
 /** What a finished composition job knows; `version` undefined asks for the next one. */
-export interface NewCompositionVersion extends Omit<CompositionVersion, keyof RepositoryVersion | 'digest'> {
+export interface NewCompositionVersion extends Omit<CompositionVersion, keyof RepositoryVersion | 'digest' | 'prompt' | 'promptTokens'> {
+  /** What goes in front of every request; null: nothing. */
+  readonly prompt: CompositionPrompt | null;
   readonly name: RepoName;
   readonly baseModel: BaseModel;
   readonly version: Version | undefined;
@@ -43,8 +45,17 @@ export interface RepositoryListing {
   readonly after?: string | undefined;
 }
 
+/** How much a composition puts in front of every request. */
+export interface PromptSize {
+  /** Number of examples. */
+  readonly examples: number;
+  readonly tokens: number;
+}
+
 /** A repository and the version that its bare name means. */
 export interface LatestVersion {
   readonly repository: Repository;
   readonly version: Version;
+  /** null where requests are computed as they come. */
+  readonly prompt: PromptSize | null;
 }

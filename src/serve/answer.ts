@@ -37,6 +37,8 @@ export interface AnswerOptions {
   readonly namedStopTokens: ReadonlySet<number>;
   /** Keep the stop string, or the text of a stop token, in the answer. */
   readonly includeStop: boolean;
+  /** A text that ends the answer as an end-of-sequence token does: never part of it, and not named as what stopped it. */
+  readonly separator?: string | undefined;
   /** Code points of the answer's text before the first generated token (an echoed prompt). */
   readonly startOffset: number;
 }
@@ -61,7 +63,8 @@ export async function* readAnswer(
   decoder: StreamDecoder,
   options: AnswerOptions,
 ): AsyncGenerator<AnswerPiece, void, undefined> {
-  const scanner = new StopScanner(options.stopStrings);
+  const { stopStrings, separator } = options;
+  const scanner = new StopScanner(separator === undefined ? stopStrings : [...stopStrings, separator]);
   let offset = options.startOffset;
   for await (const token of tokens) {
     const isStopToken = token.finish === 'stop';
@@ -71,6 +74,10 @@ export async function* readAnswer(
     offset += countCodePoints(decoded);
     const { text, matched } = scanner.push(decoded);
     const piece = { tokens: [scored], generatedTokens: 1 };
+    if (matched !== undefined && matched === separator && !stopStrings.includes(matched)) {
+      yield { ...piece, text, finish: { reason: 'stop', stopReason: null } };
+      return;
+    }
     if (matched !== undefined) {
       yield { ...piece, text: options.includeStop ? text + matched : text, finish: { reason: 'stop', stopReason: matched } };
       return;

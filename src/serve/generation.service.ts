@@ -39,7 +39,7 @@ export class GenerationService {
   /** @param signal ends the work when the client leaves. @throws BraidError as the plan, the engine and the names of models do */
   async complete(request: CompletionRequestDto, signal: AbortSignal): Promise<Answer> {
     const ground = await this.prepare(request);
-    const plan = planCompletion(request, ground.codec, ground.engine);
+    const plan = planCompletion(request, ground.codec, ground.engine, ground.served.prompt);
     const writer = createCompletionWriter(renderOptions(request, ground.codec, plan));
     return this.answer(request, ground, plan, writer, { prefix: 'cmpl', signal });
   }
@@ -47,7 +47,7 @@ export class GenerationService {
   /** @param signal ends the work when the client leaves. @throws BraidError as the plan, the engine and the names of models do */
   async chat(request: ChatRequestDto, signal: AbortSignal): Promise<Answer> {
     const ground = await this.prepare(request);
-    const plan = planChat(request, ground.codec, ground.engine);
+    const plan = planChat(request, ground.codec, ground.engine, ground.served.prompt);
     const writer = createChatWriter(renderOptions(request, ground.codec, plan));
     return this.answer(request, ground, plan, writer, { prefix: 'chatcmpl', signal });
   }
@@ -90,9 +90,10 @@ function renderOptions(request: GenerationFieldsDto, codec: TextCodec, plan: Gen
   return { write, hasLogprobs: plan.topLogprobs !== undefined, hasTokenIds: plan.returnsTokenIds };
 }
 
-/** Changes when the weights that answer change: another base, other adapters, other weights on them. */
-function fingerprint({ baseModel, mixture }: ServedModel): string {
+/** Changes when what answers changes: another base, other adapters, other weights on them, other examples in front. */
+function fingerprint({ baseModel, mixture, prompt }: ServedModel): string {
   const hash = createHash('sha256').update(baseModel.digest);
   for (const { digest, weight } of mixture) hash.update(` ${digest} ${weight}`);
+  if (prompt !== null) hash.update(JSON.stringify(prompt.examples));
   return `fp_${hash.digest('hex').slice(0, 12)}`;
 }

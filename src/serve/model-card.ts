@@ -1,8 +1,7 @@
 // Models as GET /v1/models shows them: OpenAI's fields, and vLLM's root, parent and max_model_len.
-import type { Version } from '#src/ids/ids.js';
 import type { BaseModel } from '#src/registry/base-model.entity.js';
-import type { ResolvedModel } from '#src/registry/registry.service.js';
-import type { Repository } from '#src/registry/repository.entity.js';
+import { promptOfModel, sizeOfPrompt } from '#src/registry/prompt-of-model.js';
+import type { LatestVersion, PromptSize, ResolvedModel } from '#src/registry/registry.service.js';
 
 export interface ModelCard {
   readonly id: string;
@@ -17,6 +16,8 @@ export interface ModelCard {
   readonly parent: string | null;
   /** Tokens of prompt and answer together. */
   readonly max_model_len: number;
+  /** What a composition puts in front of every request, out of those tokens; null where it puts nothing. */
+  readonly prompt: PromptSize | null;
 }
 
 export interface ModelList {
@@ -24,7 +25,9 @@ export interface ModelList {
   readonly data: ModelCard[];
 }
 
-function card(id: string, root: string, created: Date, baseModel: BaseModel, parent: string | null): ModelCard {
+type CardFacts = Pick<ModelCard, 'id' | 'root' | 'parent' | 'prompt'>;
+
+function card({ id, root, parent, prompt }: CardFacts, created: Date, baseModel: BaseModel): ModelCard {
   return {
     id,
     object: 'model',
@@ -33,28 +36,26 @@ function card(id: string, root: string, created: Date, baseModel: BaseModel, par
     root,
     parent,
     max_model_len: baseModel.contextLength,
+    prompt,
   };
 }
 
 export function baseModelCard(baseModel: BaseModel): ModelCard {
-  return card(baseModel.name, baseModel.name, baseModel.createdAt, baseModel, null);
+  return card({ id: baseModel.name, root: baseModel.name, parent: null, prompt: null }, baseModel.createdAt, baseModel);
 }
 
 /** An adapter or a composition under its bare name, which means its latest version. */
-export function repositoryCard(repository: Repository, latest: Version): ModelCard {
-  return card(
-    repository.fullName,
-    `${repository.fullName}@${latest}`,
-    repository.createdAt,
-    repository.baseModel,
-    repository.baseModel.name,
-  );
+export function repositoryCard({ repository, version, prompt }: LatestVersion): ModelCard {
+  const { fullName, baseModel, createdAt } = repository;
+  return card({ id: fullName, root: `${fullName}@${version}`, parent: baseModel.name, prompt }, createdAt, baseModel);
 }
 
 /** @param id as the request wrote it, with or without version */
 export function resolvedCard(id: string, resolved: ResolvedModel): ModelCard {
   const { kind, baseModel } = resolved;
   if (kind === 'base') return baseModelCard(baseModel);
-  const { version } = resolved;
-  return card(id, `${version.repository.fullName}@${version.version}`, version.createdAt, baseModel, baseModel.name);
+  const { repository, version, createdAt } = resolved.version;
+  const own = promptOfModel(resolved);
+  const prompt = own === null ? null : sizeOfPrompt(own);
+  return card({ id, root: `${repository.fullName}@${version}`, parent: baseModel.name, prompt }, createdAt, baseModel);
 }

@@ -21,7 +21,8 @@ const finish: Record<string, Schema> = {
   stop_reason: {
     oneOf: [text, integer],
     nullable: true,
-    description: 'The stop text or the stop token of the request that ended the answer; null at an end-of-sequence token',
+    description:
+      'The stop text or the stop token of the request that ended the answer; null at an end-of-sequence token, and at the blank line that ends an answer where a composition puts examples in front',
   },
 };
 
@@ -57,6 +58,11 @@ export const modelSchema = object({
   root: { type: 'string', description: 'The version that the name stands for' },
   parent: { type: 'string', nullable: true, description: 'The base model' },
   max_model_len: integer,
+  prompt: {
+    ...object({ examples: integer, tokens: integer }),
+    nullable: true,
+    description: 'The examples that a composition puts in front of every request; they count among prompt_tokens and max_model_len',
+  },
 });
 
 export const modelListSchema = object({ object: { type: 'string', enum: ['list'] }, data: list(modelSchema) });

@@ -1,13 +1,16 @@
 // From a checked request to the rows that the engine generates: tokens, limits, sampling, stops. Pure; reads the codec and the model's limits.
 import { randomInt } from 'node:crypto';
+import type { CompositionPrompt } from '#src/registry/composition-version.entity.js';
 import type { Sampling } from '#src/runtime/engine.js';
 import { countCodePoints } from '#src/serve/answer.js';
 import type { ChatRequestDto } from '#src/serve/chat-request.dto.js';
 import { parseChatMessages } from '#src/serve/chat-messages.js';
 import type { CompletionRequestDto } from '#src/serve/completion-request.dto.js';
+import { findTextStart, putFront, putTextBefore, writeFront } from '#src/serve/front.js';
 import type { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
 import { findPrompts, type Prompt } from '#src/serve/prompt.js';
 import { failServe } from '#src/serve/serve.errors.js';
+import { SEPARATOR } from '#src/tokenizer/shots.js';
 import type { TextCodec } from '#src/tokenizer/text-codec.js';
 
 export interface ModelLimits {
@@ -15,15 +18,18 @@ export interface ModelLimits {
   readonly vocabularySize: number;
 }
 
-/** An echoed prompt: its text, and where in it each of its tokens begins. */
+/** An echoed prompt, without what the model puts in front of it: its text, and where in it each of its tokens begins. */
 export interface Echo {
   readonly text: string;
+  /** The first of the prompt's ids that is echoed. */
+  readonly from: number;
   /** In code points, one per token; empty unless the tokens are scored. */
   readonly offsets: readonly number[];
   readonly isScored: boolean;
 }
 
 export interface PromptPlan {
+  /** All that is computed: what the model puts in front, too. */
   readonly ids: readonly number[];
   /** Present when the answer begins with the prompt. */
   readonly echo?: Echo;
@@ -44,6 +50,8 @@ export interface GenerationPlan {
   readonly namedStopTokens: ReadonlySet<number>;
   readonly stopStrings: readonly string[];
   readonly includeStop: boolean;
+  /** Ends an answer as an end-of-sequence token does, where the model puts texts in front. */
+  readonly separator: string | undefined;
   readonly skipSpecialTokens: boolean;
   /** How many of the most likely tokens to report; undefined: no log-probabilities at all. */
   readonly topLogprobs: number | undefined;
@@ -56,8 +64,17 @@ const DEFAULT_COMPLETION_TOKENS = 16;
 /** Answers of one request; more belong into several requests, of which each can fail alone. */
 const MAX_ANSWERS = 4096;
 
-/** @throws BraidError INVALID_VALUE, CONTEXT_LENGTH_EXCEEDED */
-export function planCompletion(request: CompletionRequestDto, codec: TextCodec, limits: ModelLimits): GenerationPlan {
+/**
+ * @param own what the model puts in front of every prompt
+ * @throws BraidError INVALID_VALUE, CONTEXT_LENGTH_EXCEEDED, PROMPT_IS_CHAT
+ */
+export function planCompletion(
+  request: CompletionRequestDto,
+  codec: TextCodec,
+  limits: ModelLimits,
+  own: CompositionPrompt | null = null,
+): GenerationPlan {
+  const front = writeFront(request.model, own);
   const prompts = findPrompts(request.prompt) ?? [];
   const echo = request.echo ?? false;
   const topLogprobs = request.logprobs ?? undefined;
@@ -66,42 +83,58 @@ export function planCompletion(request: CompletionRequestDto, codec: TextCodec, 
   }
   return {
     ...planAnswers(request, codec, limits, prompts.length),
+    separator: front === '' || request.ignore_eos === true ? undefined : SEPARATOR,
     topLogprobs,
     prompts: prompts.map((prompt, i) => {
       const field = prompts.length === 1 ? 'prompt' : `prompt[${i}]`;
       const addSpecialTokens = request.add_special_tokens ?? true;
-      const ids = encodePrompt(prompt, codec, limits, { field, addSpecialTokens });
+      const encoded = encodePrompt(prompt, codec, limits, { field, addSpecialTokens, front, own });
       return {
-        ids,
-        ...(echo ? { echo: planEcho(prompt, ids, codec, { isScored: topLogprobs !== undefined, addSpecialTokens }) } : {}),
-        maxTokens: planMaxTokens(ids.length, request.max_tokens ?? undefined, DEFAULT_COMPLETION_TOKENS, limits, field),
+        ids: encoded.ids,
+        ...(echo ? { echo: planEcho(prompt, encoded, codec, { isScored: topLogprobs !== undefined, addSpecialTokens, front }) } : {}),
+        maxTokens: planMaxTokens(encoded.ids.length, request.max_tokens ?? undefined, DEFAULT_COMPLETION_TOKENS, limits, { field, own }),
       };
     }),
   };
 }
 
-/** @throws BraidError INVALID_VALUE, UNSUPPORTED_PARAMETER, CONTEXT_LENGTH_EXCEEDED, CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED */
-export function planChat(request: ChatRequestDto, codec: TextCodec, limits: ModelLimits): GenerationPlan {
+/**
+ * @param own what the model puts in front of every conversation
+ * @throws BraidError INVALID_VALUE, UNSUPPORTED_PARAMETER, CONTEXT_LENGTH_EXCEEDED, PROMPT_IS_TEXT, CHAT_TEMPLATE_MISSING, CHAT_TEMPLATE_FAILED
+ */
+export function planChat(
+  request: ChatRequestDto,
+  codec: TextCodec,
+  limits: ModelLimits,
+  own: CompositionPrompt | null = null,
+): GenerationPlan {
   const wantsLogprobs = request.logprobs ?? false;
   const topLogprobs = request.top_logprobs ?? 0;
   if (topLogprobs > 0 && !wantsLogprobs) throw failServe('INVALID_VALUE', { field: 'top_logprobs', rule: 'needs logprobs: true' });
-  const text = codec.applyChatTemplate(parseChatMessages(request.messages), {
+  const text = codec.applyChatTemplate(putFront(request.model, own, parseChatMessages(request.messages)), {
     addGenerationPrompt: request.add_generation_prompt ?? true,
     variables: {
       ...(typeof request.reasoning_effort === 'string' ? { reasoning_effort: request.reasoning_effort } : {}),
       ...request.chat_template_kwargs,
     },
   });
-  const ids = encodePrompt({ text }, codec, limits, { field: 'messages', addSpecialTokens: request.add_special_tokens ?? false });
+  const { ids } = encodePrompt({ text }, codec, limits, {
+    field: 'messages',
+    addSpecialTokens: request.add_special_tokens ?? false,
+    front: '',
+    own,
+  });
   const maxTokens = planMaxTokens(
     ids.length,
     request.max_completion_tokens ?? request.max_tokens ?? undefined,
     limits.contextLength,
     limits,
-    'messages',
+    { field: 'messages', own },
   );
   return {
     ...planAnswers(request, codec, limits, 1),
+    // A turn has an end of its own.
+    separator: undefined,
     topLogprobs: wantsLogprobs ? topLogprobs : undefined,
     prompts: [{ ids, maxTokens }],
   };
@@ -112,7 +145,7 @@ function planAnswers(
   codec: TextCodec,
   limits: ModelLimits,
   promptCount: number,
-): Omit<GenerationPlan, 'prompts' | 'topLogprobs'> {
+): Omit<GenerationPlan, 'prompts' | 'separator' | 'topLogprobs'> {
   const n = request.n ?? 1;
   if (n * promptCount > MAX_ANSWERS)
     throw failServe('INVALID_VALUE', {
@@ -151,29 +184,36 @@ function planSeeds(seed: number | undefined, n: number): number[] {
   return Array.from({ length: n }, (_, i) => first + i);
 }
 
+interface EncodedPrompt {
+  readonly ids: readonly number[];
+  /** Where the prompt's own tokens begin; undefined where a text stands in front of a text. */
+  readonly from: number | undefined;
+}
+
 function encodePrompt(
   prompt: Prompt,
   codec: TextCodec,
   limits: ModelLimits,
-  how: { readonly field: string; readonly addSpecialTokens: boolean },
-): readonly number[] {
+  how: { readonly field: string; readonly addSpecialTokens: boolean; readonly front: string; readonly own: CompositionPrompt | null },
+): EncodedPrompt {
   if ('ids' in prompt) {
     if (prompt.ids.length === 0) throw failServe('INVALID_VALUE', { field: how.field, rule: 'has no tokens; give at least one' });
     assertTokens(prompt.ids, limits, how.field);
-    return prompt.ids;
+    return putTextBefore(prompt.ids, how.front, codec, how);
   }
   // Refused before it is encoded, since encoding is what a long text would make costly.
-  const leastTokens = Math.floor(prompt.text.length / codec.longestTokenLength);
+  const text = how.front + prompt.text;
+  const leastTokens = Math.floor(text.length / codec.longestTokenLength);
   if (leastTokens > limits.contextLength)
     throw failServe('CONTEXT_LENGTH_EXCEEDED', {
       field: how.field,
       limit: limits.contextLength,
-      prompt: `at least ${leastTokens}`,
+      prompt: describeTokens(`at least ${leastTokens}`, how.own),
       answer: 1,
     });
-  const ids = codec.encode(prompt.text, { addSpecialTokens: how.addSpecialTokens });
+  const ids = codec.encode(text, { addSpecialTokens: how.addSpecialTokens });
   if (ids.length === 0) throw failServe('INVALID_VALUE', { field: how.field, rule: 'has no tokens for this model; give at least one' });
-  return ids;
+  return { ids, from: how.front === '' ? 0 : undefined };
 }
 
 function assertTokens(ids: readonly number[], { vocabularySize }: ModelLimits, field: string): void {
@@ -184,15 +224,24 @@ function assertTokens(ids: readonly number[], { vocabularySize }: ModelLimits, f
 
 function planEcho(
   prompt: Prompt,
-  ids: readonly number[],
+  { ids, from }: EncodedPrompt,
   codec: TextCodec,
-  how: { readonly isScored: boolean; readonly addSpecialTokens: boolean },
+  how: { readonly isScored: boolean; readonly addSpecialTokens: boolean; readonly front: string },
 ): Echo {
-  const text = 'text' in prompt ? prompt.text : codec.decode(ids, { skipSpecialTokens: false });
-  if (!how.isScored) return { text, offsets: [], isScored: false };
+  const text = 'text' in prompt ? prompt.text : codec.decode(ids.slice(from), { skipSpecialTokens: false });
+  if (!how.isScored) return { text, from: 0, offsets: [], isScored: false };
+  if (how.front !== '') {
+    const start = from ?? findTextStart(ids, how.front, text, codec);
+    return { text, from: start, offsets: offsetsOf(ids.slice(start), text, codec), isScored: true };
+  }
   // Special tokens that the tokenizer put before a text are not part of it, so they take no place in it.
   const ownTokens = 'text' in prompt && how.addSpecialTokens ? codec.encode(prompt.text, { addSpecialTokens: false }).length : ids.length;
   const added = Math.max(0, ids.length - ownTokens);
+  return { text, from: 0, offsets: offsetsOf(ids, text, codec, added), isScored: true };
+}
+
+/** Where each token begins in the text, code points; the first `added` ones take no place in it. */
+function offsetsOf(ids: readonly number[], text: string, codec: TextCodec, added = 0): number[] {
   const decoder = codec.createStreamDecoder({ skipSpecialTokens: false });
   let offset = 0;
   const offsets = ids.map((id, i) => {
@@ -201,7 +250,7 @@ function planEcho(
     return start;
   });
   const end = countCodePoints(text);
-  return { text, offsets: offsets.map((start) => Math.min(start, end)), isScored: true };
+  return offsets.map((start) => Math.min(start, end));
 }
 
 /** The tokens to generate: as asked, or by default as many as `defaultTokens` and the context allow. */
@@ -210,9 +259,15 @@ function planMaxTokens(
   asked: number | undefined,
   defaultTokens: number,
   { contextLength }: ModelLimits,
-  field: string,
+  { field, own }: { readonly field: string; readonly own: CompositionPrompt | null },
 ): number {
   const answer = asked ?? Math.max(1, Math.min(defaultTokens, contextLength - prompt));
-  if (prompt + answer > contextLength) throw failServe('CONTEXT_LENGTH_EXCEEDED', { field, limit: contextLength, prompt, answer });
+  if (prompt + answer > contextLength) {
+    throw failServe('CONTEXT_LENGTH_EXCEEDED', { field, limit: contextLength, prompt: describeTokens(prompt, own), answer });
+  }
   return answer;
+}
+
+function describeTokens(found: string | number, own: CompositionPrompt | null): string {
+  return own === null ? String(found) : `${found}, ${own.tokens} of them in the composition's own examples,`;
 }

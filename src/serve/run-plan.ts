@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import type { Engine, Mixture, ScoreResult, ScoreRow } from '#src/runtime/engine.js';
 import { type AnswerPiece, countCodePoints, readAnswer, type ScoredToken } from '#src/serve/answer.js';
 import { mergeStreams } from '#src/serve/merge-streams.js';
-import type { GenerationPlan, PromptPlan } from '#src/serve/plan-generation.js';
+import type { Echo, GenerationPlan, PromptPlan } from '#src/serve/plan-generation.js';
 import type { TextCodec } from '#src/tokenizer/text-codec.js';
 
 export interface IndexedPiece {
@@ -71,7 +71,7 @@ async function* runRow(run: Run, row: Row): AsyncGenerator<IndexedPiece, void, u
   const { prompt, index } = row;
   const { echo } = prompt;
   if (echo !== undefined) {
-    const tokens = echo.isScored ? scoredPrompt(prompt.ids, echo.offsets, (await run.scores)[row.promptIndex]) : [];
+    const tokens = echo.isScored ? scoredPrompt(prompt.ids, echo, (await run.scores)[row.promptIndex]) : [];
     const finish = prompt.maxTokens === 0 ? { finish: { reason: 'length', stopReason: null } as const } : {};
     yield { index, prompt, piece: { text: echo.text, tokens, generatedTokens: 0, ...finish } };
     if (prompt.maxTokens === 0) return;
@@ -91,6 +91,7 @@ async function* runRow(run: Run, row: Row): AsyncGenerator<IndexedPiece, void, u
     stopStrings: plan.stopStrings,
     namedStopTokens: plan.namedStopTokens,
     includeStop: plan.includeStop,
+    separator: plan.separator,
     startOffset: echo === undefined ? 0 : countCodePoints(echo.text),
   });
   for await (const piece of answer) yield { index, prompt, piece };
@@ -104,21 +105,30 @@ async function scorePrompts(
   signal: AbortSignal,
 ): Promise<(ScoreResult | undefined)[]> {
   const results: (ScoreResult | undefined)[] = plan.prompts.map(() => undefined);
-  const places = plan.prompts.flatMap(({ ids, echo }, p) => (echo?.isScored === true && ids.length > 1 ? [p] : []));
-  const rows = places.map((p): ScoreRow => ({ ids: plan.prompts[p]?.ids ?? [], from: 1, mixture }));
+  const places = plan.prompts.flatMap(({ ids, echo }, p) => (echo?.isScored === true && ids.length > firstScored(echo) ? [p] : []));
+  const rows = places.map((p): ScoreRow => {
+    const { ids, echo } = plan.prompts[p] ?? { ids: [] };
+    return { ids, from: firstScored(echo), mixture };
+  });
   if (rows.length === 0) return results;
   const scores = await engine.score(rows, { topLogprobs: plan.topLogprobs ?? 0, signal });
   for (const [i, p] of places.entries()) results[p] = scores[i];
   return results;
 }
 
-function scoredPrompt(ids: readonly number[], offsets: readonly number[], score: ScoreResult | undefined): ScoredToken[] {
-  return ids.map((id, i) => {
-    const top = i === 0 ? undefined : score?.top[i - 1];
+/** Nothing precedes the first token of all. */
+function firstScored(echo: Echo | undefined): number {
+  return Math.max(1, echo?.from ?? 0);
+}
+
+function scoredPrompt(ids: readonly number[], echo: Echo, score: ScoreResult | undefined): ScoredToken[] {
+  return ids.slice(echo.from).map((id, i) => {
+    const place = echo.from + i - firstScored(echo);
+    const top = place < 0 ? undefined : score?.top[place];
     return {
       id,
-      logprob: i === 0 ? null : (score?.logprobs[i - 1] ?? null),
-      offset: offsets[i] ?? 0,
+      logprob: place < 0 ? null : (score?.logprobs[place] ?? null),
+      offset: echo.offsets[i] ?? 0,
       ...(top === undefined ? {} : { top }),
     };
   });

@@ -20,6 +20,18 @@ export const serveErrors = {
       "This model's context has {limit} tokens; the request has {prompt} in {field} and asks for {answer} more. Shorten {field} or ask for fewer.",
     fields: ['field'],
   },
+  PROMPT_IS_CHAT: {
+    status: 400,
+    message:
+      '{model} puts {examples} earlier turns of chat in front of every request, so it continues no text: send messages to /v1/chat/completions.',
+    fields: ['field'],
+  },
+  PROMPT_IS_TEXT: {
+    status: 400,
+    message:
+      '{model} puts {examples} examples as text in front of every request, so it answers no messages: send a prompt, written as theirs are, to /v1/completions.',
+    fields: ['field'],
+  },
   MIXTURE_NEEDS_BASE: {
     status: 400,
     message:

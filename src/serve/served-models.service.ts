@@ -5,6 +5,8 @@ import { InvalidIdError, parseVersionedName } from '#src/ids/ids.js';
 import type { AdapterVersion } from '#src/registry/adapter-version.entity.js';
 import type { BaseModel } from '#src/registry/base-model.entity.js';
 import { mixtureOfModel } from '#src/registry/mixture-of-model.js';
+import { promptOfModel } from '#src/registry/prompt-of-model.js';
+import type { CompositionPrompt } from '#src/registry/composition-version.entity.js';
 import { findFactorMismatch } from '#src/registry/find-factor-mismatch.js';
 import { RegistryService, type ResolvedModel } from '#src/registry/registry.service.js';
 import type { Mixture } from '#src/runtime/engine.js';
@@ -19,6 +21,8 @@ export interface ServedModel {
   readonly baseModel: BaseModel;
   /** Empty for the base alone. */
   readonly mixture: Mixture;
+  /** What a composition puts in front of every request. */
+  readonly prompt: CompositionPrompt | null;
 }
 
 const PAGE = 1000;
@@ -35,7 +39,7 @@ export class ServedModelsService {
   async resolve(model: string, mixture: GenerationFieldsDto['mixture']): Promise<ServedModel> {
     const resolved = await this.find(model, 'model');
     if (mixture === undefined || mixture === null)
-      return { baseModel: resolved.baseModel, mixture: createMixture(mixtureOfModel(resolved)) };
+      return { baseModel: resolved.baseModel, mixture: createMixture(mixtureOfModel(resolved)), prompt: promptOfModel(resolved) };
     const { baseModel, kind } = resolved;
     if (kind !== 'base')
       throw failServe('MIXTURE_NEEDS_BASE', { field: 'model', model, kind: KIND_NAMES[kind], baseModel: baseModel.name });
@@ -48,6 +52,7 @@ export class ServedModelsService {
     return {
       baseModel,
       mixture: createMixture({ space, parts: versions.map(({ digest }, i) => ({ digest, weight: parts[i]?.weight ?? 0 })) }),
+      prompt: null,
     };
   }
 
@@ -57,7 +62,7 @@ export class ServedModelsService {
     let after: string | undefined;
     for (;;) {
       const page = await this.registry.listLatestVersions({ limit: PAGE, after });
-      data.push(...page.map(({ repository, version }) => repositoryCard(repository, version)));
+      data.push(...page.map(repositoryCard));
       if (page.length < PAGE) return { object: 'list', data };
       after = page.at(-1)?.repository.fullName;
     }

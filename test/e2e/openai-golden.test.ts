@@ -45,7 +45,7 @@ describe('golden numbers through the openai client', { skip: golden === undefine
         `golden/${name}`,
         BASE,
         parts.map(({ adapter, weight }) => ({ adapter: `golden/${adapter}`, version: '1.0.0', weight })),
-        space,
+        { space },
       );
     }
   });

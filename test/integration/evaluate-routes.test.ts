@@ -56,6 +56,7 @@ describeOnHomes('evaluation routes', (home) => {
       parts: [await part('me/first', 0.7), await part('me/upper', -0.4)],
       recipe: {},
       report: {},
+      prompt: null,
       description: '',
       tags: [],
     });

@@ -9,6 +9,7 @@ import { digestOf, parseRepoName, parseVersion, parseVersionedName } from '#src/
 import { AdapterVersion } from '#src/registry/adapter-version.entity.js';
 import { BaseModel } from '#src/registry/base-model.entity.js';
 import { CompositionVersion } from '#src/registry/composition-version.entity.js';
+import { promptOfVersion } from '#src/registry/prompt-of-model.js';
 import { RegistryService } from '#src/registry/registry.service.js';
 import { Repository } from '#src/registry/repository.entity.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
@@ -195,6 +196,24 @@ describeOnHomes('registry', (home) => {
     await assert.rejects(registry.getAdapterVersion(parseRepoName('org/mix')), hasCode('UNKNOWN_ADAPTER'));
   });
 
+  it('keeps what a composition puts in front of requests, whatever its texts hold, and lists its size', async () => {
+    const prompt = { examples: [{ prompt: 'a \0 \ud800', completion: 'b' }], tokens: 12 };
+    const plain = newCompositionVersion('org/prompted', base);
+    assert.equal((await registry.addCompositionVersion(plain)).version.prompt, null);
+    const sizeOf = async () =>
+      (await registry.listLatestVersions({ kind: 'composition', limit: 100 })).find(
+        ({ repository }) => repository.fullName === 'org/prompted',
+      )?.prompt;
+    assert.equal(await sizeOf(), null);
+    const next = await registry.addCompositionVersion({ ...plain, prompt });
+    assert.deepEqual([next.created, next.version.version], [true, '1.1.0'], 'the prompt is part of the identity');
+    const found = await registry.getCompositionVersion(parseRepoName('org/prompted'));
+    assert.deepEqual(promptOfVersion(found), prompt);
+    assert.deepEqual(await sizeOf(), { examples: 1, tokens: 12 });
+    const broken = { ...prompt, tokens: 0 };
+    await assert.rejects(registry.addCompositionVersion({ ...plain, prompt: broken }), /composition_versions_prompt_tokens_positive/);
+  });
+
   it('resolves what a request may call a model', async () => {
     const kinds: Record<string, string> = {};
     for (const name of ['org/base', 'org/first', 'org/first@1.0.0', 'org/mix', 'org/mix@1.0.0']) {
@@ -220,7 +239,7 @@ describeOnHomes('registry', (home) => {
       (await registry.listRepositories(listing)).map(({ fullName }) => fullName);
     const all = await names({ limit: 1000 });
     assert.deepEqual(all, [...all].sort(), 'by code point');
-    assert.deepEqual(await names({ limit: 1000, kind: 'composition' }), ['org/mix']);
+    assert.deepEqual(await names({ limit: 1000, kind: 'composition' }), ['org/mix', 'org/prompted']);
     assert.deepEqual(await names({ limit: 1000, baseModel: parseRepoName('org/alias') }), []);
     const paged: string[] = [];
     for (let page = await names({ limit: 2 }); page.length > 0; page = await names({ limit: 2, after: paged.at(-1) })) paged.push(...page);

@@ -88,6 +88,7 @@ export class JobSearch {
       parts: [...parts],
       recipe: { ...recipe, settings: settingsOf(request) },
       report: { ...report, answers },
+      prompt: null,
       description: report.verdict,
       tags: [],
     });

@@ -85,6 +85,21 @@ describe('an answer', () => {
     assert.equal(textOf(including), 'say xyz!');
   });
 
+  test('a separator ends it like an end of sequence: never part of it, and not what the request named', async () => {
+    const read: number[] = [];
+    const separated = { ...plain, separator: '\n\n', includeStop: true };
+    const pieces = await collect(readAnswer(tokensOf(encode('a\nb\n\nc'), 'length', read), codec.createStreamDecoder(), separated));
+    assert.equal(textOf(pieces), 'a\nb');
+    assert.deepEqual(pieces.at(-1)?.finish, { reason: 'stop', stopReason: null });
+    assert.deepEqual(read, encode('a\nb\n\n'));
+    const named = { ...separated, stopStrings: ['\n\n'], includeStop: false };
+    const own = await collect(readAnswer(tokensOf(encode('a\n\nc'), 'length'), codec.createStreamDecoder(), named));
+    assert.deepEqual(own.at(-1)?.finish, { reason: 'stop', stopReason: '\n\n' });
+    const earlier = { ...separated, stopStrings: ['\nb'] };
+    const first = await collect(readAnswer(tokensOf(encode('a\nb\n\nc'), 'length'), codec.createStreamDecoder(), earlier));
+    assert.deepEqual([textOf(first), first.at(-1)?.finish?.stopReason], ['a\nb', '\nb']);
+  });
+
   test('a stop string that only begins is text when the answer ends first', async () => {
     const pieces = await collect(
       readAnswer(tokensOf(encode('say xy'), 'length'), codec.createStreamDecoder(), { ...plain, stopStrings: ['xyz'] }),

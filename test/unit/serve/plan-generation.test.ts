@@ -123,10 +123,10 @@ describe('planning a completion', () => {
   test('an echo knows where each token begins, added special tokens taking no place', () => {
     const echo = completion({ prompt: 'the é', echo: true, logprobs: 0 }).prompts[0]?.echo;
     // <s>, the, space, é: the first is the tokenizer's own.
-    assert.deepEqual(echo, { text: 'the é', offsets: [0, 0, 3, 4], isScored: true });
+    assert.deepEqual(echo, { text: 'the é', from: 0, offsets: [0, 0, 3, 4], isScored: true });
     const fromIds = completion({ prompt: codec.encode('the é'), echo: true, logprobs: 0 }).prompts[0]?.echo;
-    assert.deepEqual(fromIds, { text: '<s>the é', offsets: [0, 3, 6, 7], isScored: true });
-    assert.deepEqual(completion({ echo: true }).prompts[0]?.echo, { text: 'the', offsets: [], isScored: false });
+    assert.deepEqual(fromIds, { text: '<s>the é', from: 0, offsets: [0, 3, 6, 7], isScored: true });
+    assert.deepEqual(completion({ echo: true }).prompts[0]?.echo, { text: 'the', from: 0, offsets: [], isScored: false });
   });
 
   test('answers of one prompt have seeds of their own, from the seed given or at random', () => {

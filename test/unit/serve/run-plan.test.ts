@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { digestOf } from '#src/ids/ids.js';
 import type { Engine, GeneratedToken, GenerateRequest, ScoreOptions, ScoreRow } from '#src/runtime/engine.js';
+import type { CompositionPrompt } from '#src/registry/composition-version.entity.js';
 import type { CompletionRequestDto } from '#src/serve/completion-request.dto.js';
 import { planCompletion } from '#src/serve/plan-generation.js';
 import { type IndexedPiece, runPlan } from '#src/serve/run-plan.js';
@@ -26,9 +27,9 @@ class ScriptedEngine implements Engine {
   score(rows: readonly ScoreRow[], options?: ScoreOptions) {
     this.scored.push({ rows, options });
     return Promise.resolve(
-      rows.map(({ ids }) => ({
-        logprobs: Float32Array.from(ids.slice(1), (_, i) => -i - 1),
-        top: ids.slice(1).map((id) => ({ ids: [id], logprobs: [0] })),
+      rows.map(({ ids, from }) => ({
+        logprobs: Float32Array.from(ids.slice(from), (_, i) => -from - i),
+        top: ids.slice(from).map((id) => ({ ids: [id], logprobs: [0] })),
       })),
     );
   }
@@ -53,8 +54,13 @@ class ScriptedEngine implements Engine {
   }
 }
 
-function run(engine: ScriptedEngine, fields: Partial<CompletionRequestDto>, signal = new AbortController().signal) {
-  const plan = planCompletion({ model: 'a/b', prompt: 'a', ...fields }, codec, engine);
+function run(
+  engine: ScriptedEngine,
+  fields: Partial<CompletionRequestDto>,
+  signal = new AbortController().signal,
+  own: CompositionPrompt | null = null,
+) {
+  const plan = planCompletion({ model: 'a/b', prompt: 'a', ...fields }, codec, engine, own);
   return runPlan(engine, codec, plan, { mixture, signal, rowsAtATime: 16 });
 }
 
@@ -117,6 +123,16 @@ describe('running a plan', () => {
       ],
     );
     assert.ok([...choices.values()].every(({ generated, finishes }) => generated === 1 && finishes === 1));
+  });
+
+  test('an echo behind a prompt of the model itself is scored given all of that, its first token too', async () => {
+    const engine = new ScriptedEngine();
+    const own = { examples: [{ prompt: 'a', completion: 'b' }], tokens: 4 };
+    const found = await collect(run(engine, { prompt: [5, 6], echo: true, logprobs: 0, max_tokens: 1 }, new AbortController().signal, own));
+    const ids = [...codec.encode('ab\n\n'), 5, 6];
+    assert.deepEqual(engine.scored[0]?.rows, [{ ids, from: 5, mixture }]);
+    assert.deepEqual(found.get(0)?.logprobs, [-5, -6, -0.5]);
+    assert.deepEqual(engine.generated[0]?.ids, ids);
   });
 
   test('max_tokens 0 scores and generates nothing', async () => {
