@@ -95,6 +95,13 @@ module.exports = {
       to: { path: '^src/', pathNot: rooms('registry', 'config', 'ids', 'database', 'http') },
     },
     {
+      name: 'long-work-knows-no-kind',
+      comment: 'Leases, runner and streams are the same for every kind of long work, because they know none of them.',
+      severity: 'error',
+      from: { path: rooms('work') },
+      to: { path: '^src/', pathNot: rooms('work', 'registry', 'ids', 'http') },
+    },
+    {
       name: 'engine-in-one-place',
       comment: 'Sessions live in worker threads; ONNX Runtime loaded anywhere else would compute in the thread that answers requests.',
       severity: 'error',
@@ -111,9 +118,9 @@ module.exports = {
     {
       name: 'sql-in-few-places',
       comment:
-        'Rows are written by the registry, by compose (its jobs) and by evaluate, read by search besides, and the probe asks whether they answer; the rest asks them.',
+        'Rows are written by the registry, by compose (its jobs) and by evaluate, for both of them by work, read by search besides, and the probe asks whether they answer; the rest asks them.',
       severity: 'error',
-      from: { path: '^src/', pathNot: ['^src/(database|registry|search|compose|evaluate|health)/'] },
+      from: { path: '^src/', pathNot: ['^src/(database|registry|search|compose|evaluate|work|health)/'] },
       to: { path: 'node_modules/(@nestjs/)?typeorm/' },
     },
     {

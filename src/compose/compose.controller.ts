@@ -2,7 +2,7 @@
 import { Body, Controller, Get, Headers, HttpCode, type MessageEvent, Param, Post, Query, Res, Sse } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiProduces, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { map, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { ComposeRequest, ListJobsQuery, RecomposeRequest } from './compose.dto.js';
 import { ComposeService } from './compose.service.js';
 import { CompositionJobView, CompositionView, JobListView } from './compose.views.js';
@@ -45,9 +45,8 @@ export class ComposeController {
   @ApiOperation({ summary: 'Server-sent events: progress now, at every improvement and change, then done, failed or cancelled.' })
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'The id of the last event seen: improvements after it come first.' })
   @ApiProduces('text/event-stream')
-  async followJob(@Param('id') id: string, @Headers('last-event-id') lastEventId?: string): Promise<Observable<MessageEvent>> {
-    const events = await this.compose.followJob(id, lastEventId);
-    return events.pipe(map((event) => event ?? { comment: 'still here' }));
+  followJob(@Param('id') id: string, @Headers('last-event-id') lastEventId?: string): Promise<Observable<MessageEvent>> {
+    return this.compose.followJob(id, lastEventId);
   }
 
   @Post('jobs/:id/cancel')

@@ -16,7 +16,8 @@ import {
   Min,
 } from 'class-validator';
 import { type Space, SPACES } from '#src/registry/composition-version.entity.js';
-import { JOB_STATUSES, type JobStatus, PRIORITY_NAMES, type PriorityName } from './compose.views.js';
+import { WORK_STATUSES, type WorkStatus } from '#src/work/work-status.js';
+import { PRIORITY_NAMES, type PriorityName } from './compose.views.js';
 import { DEFAULT_BUDGET, DEFAULT_PRESET, describeStages, PRESET_NAMES } from './strategy.js';
 
 /** Candidates of one search: each costs an evaluation before the search begins, and its span must stay searchable. */
@@ -163,10 +164,10 @@ export class RecomposeRequest {
 export const DEFAULT_JOBS_IN_PAGE = 50;
 
 export class ListJobsQuery {
-  @ApiPropertyOptional({ enum: JOB_STATUSES, description: 'Only jobs in this state.' })
+  @ApiPropertyOptional({ enum: WORK_STATUSES, description: 'Only jobs in this state.' })
   @IsOptional()
-  @IsIn(JOB_STATUSES)
-  readonly status?: JobStatus;
+  @IsIn(WORK_STATUSES)
+  readonly status?: WorkStatus;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 100, default: DEFAULT_JOBS_IN_PAGE })
   @IsOptional()

@@ -1,6 +1,6 @@
 // Checks a request for a composition, queues it as a job, and shows jobs and compositions.
-import { Injectable } from '@nestjs/common';
-import { Observable } from 'rxjs';
+import { Injectable, type MessageEvent } from '@nestjs/common';
+import type { Observable } from 'rxjs';
 import { BraidError, errorsOf } from '#src/http/braid-error.js';
 import { parseRepoName, parseRowId, parseVersion, type RepoName, type RowId, type Version } from '#src/ids/ids.js';
 import type { BaseModel } from '#src/registry/base-model.entity.js';
@@ -11,13 +11,14 @@ import { RegistryService } from '#src/registry/registry.service.js';
 import { fail as failRuntime } from '#src/runtime/runtime.errors.js';
 import { parseExamples, type TokenizedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
+import { streamWork } from '#src/work/follow-work.js';
 import { type CandidateSource, chooseCandidates } from './choose-candidates.js';
 import { digestOfExamples } from './kept-examples.js';
 import type { ComposeJob } from './jobs/compose-job.entity.js';
 import { ComposeJobStore } from './jobs/compose-job.store.js';
 import { type ComposeRequest, DEFAULT_JOBS_IN_PAGE, DEFAULT_SEED, type ListJobsQuery } from './compose.dto.js';
 import { failCompose } from './compose.errors.js';
-import { type CompositionJobView, type CompositionView, type JobEvent, type JobListView, PRIORITIES } from './compose.views.js';
+import { type CompositionJobView, type CompositionView, type JobListView, PRIORITIES } from './compose.views.js';
 import { fewestEvaluations } from './pipeline.js';
 import { DEFAULT_PRESET, defaultBudget, nameStrategy, parseStrategy, type Strategy } from './strategy.js';
 import { JobBroadcast } from './jobs/job-broadcast.js';
@@ -110,27 +111,20 @@ export class ComposeService {
     return this.viewOf(job);
   }
 
-  /** The job's events from its state now, or from what followed `lastEventId`, to its end; `undefined` is a heartbeat. @throws BraidError UNKNOWN_JOB before the stream begins */
-  async followJob(idText: string, lastEventId?: string): Promise<Observable<JobEvent | undefined>> {
+  /** The job's events from its state now, or from what followed `lastEventId`, to its end. @throws BraidError UNKNOWN_JOB before the stream begins */
+  async followJob(idText: string, lastEventId?: string): Promise<Observable<MessageEvent>> {
     const id = parseRowId(idText);
     await this.store.get(id);
-    return new Observable((subscriber) => {
-      const controller = new AbortController();
-      const forward = async (): Promise<void> => {
-        const events = followJob(id, {
-          broadcast: this.broadcast,
-          getJob: (jobId) => this.store.get(jobId),
-          listImprovements: (jobId, after) => this.store.listImprovements(jobId, after),
-          getComposition: (job) => this.compositionOf(job),
-          after: parseEventId(lastEventId),
-          signal: AbortSignal.any([controller.signal, this.broadcast.closing]),
-        });
-        for await (const event of events) subscriber.next(event);
-        subscriber.complete();
-      };
-      forward().catch((error: unknown) => subscriber.error(error));
-      return () => controller.abort();
-    });
+    const follow = (signal: AbortSignal) =>
+      followJob(id, {
+        broadcast: this.broadcast,
+        getJob: (jobId) => this.store.get(jobId),
+        listImprovements: (jobId, after) => this.store.listImprovements(jobId, after),
+        getComposition: (job) => this.compositionOf(job),
+        after: parseEventId(lastEventId),
+        signal,
+      });
+    return streamWork(follow, this.broadcast.closing);
   }
 
   /** The version asked for, or the latest. @throws BraidError UNKNOWN_COMPOSITION, UNKNOWN_VERSION */

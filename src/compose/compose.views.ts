@@ -1,10 +1,8 @@
 // What the routes of compose answer.
 import { ApiProperty } from '@nestjs/swagger';
 import { type Space, SPACES } from '#src/registry/composition-version.entity.js';
+import { WORK_STATUSES, type WorkFailure, type WorkStatus } from '#src/work/work-status.js';
 import type { CompositionPart, CompositionReport, Recipe } from './report.js';
-
-export const JOB_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
-export type JobStatus = (typeof JOB_STATUSES)[number];
 
 /** By what `priority` a job waits, as the queue orders it. */
 export const PRIORITIES = { low: -1, normal: 0, high: 1 } as const;
@@ -23,13 +21,6 @@ export interface JobProgress {
   readonly bestLoss: number | null;
   /** Since the job was started; 0 while it waits. */
   readonly elapsedMs: number;
-}
-
-/** Why a job failed. */
-export interface JobFailure {
-  readonly code: string;
-  readonly message: string;
-  readonly retryable: boolean;
 }
 
 /** A composition version. */
@@ -66,8 +57,8 @@ export class ListedJobView {
   readonly version: string | null;
   @ApiProperty({ description: 'Name of the base model.' })
   readonly base: string;
-  @ApiProperty({ enum: JOB_STATUSES })
-  readonly status: JobStatus;
+  @ApiProperty({ enum: WORK_STATUSES })
+  readonly status: WorkStatus;
   @ApiProperty({ description: 'Someone asked for its end; a running search ends with its present batch.' })
   readonly isCancelling: boolean;
   @ApiProperty({ enum: PRIORITY_NAMES })
@@ -91,7 +82,7 @@ export class ListedJobView {
     nullable: true,
     description: '{code, message, retryable} when the job failed.',
   })
-  readonly error: JobFailure | null;
+  readonly error: WorkFailure | null;
   @ApiProperty({ format: 'date-time' })
   readonly createdAt: string;
   @ApiProperty({ type: String, format: 'date-time', nullable: true })
@@ -128,7 +119,7 @@ export class CompositionJobView extends ListedJobView {
 
 /**
  * The events of a job's stream, in the order in which they come: the state now, every improvement and change, then one that ends the stream.
- * `progress`: JobProgress; `done`: {composition, report}; `failed`: JobFailure; `cancelled`: {}.
+ * `progress`: JobProgress; `done`: {composition, report}; `failed`: WorkFailure; `cancelled`: {}.
  * An id is the number of evaluations up to which improvements were sent; with it as Last-Event-ID a new stream begins with those after it.
  * Comments keep the connection alive.
  */
@@ -137,5 +128,5 @@ export type JobEvent = JobEventBody & { readonly id: string };
 export type JobEventBody =
   | { readonly type: 'progress'; readonly data: JobProgress }
   | { readonly type: 'done'; readonly data: { readonly composition: CompositionView; readonly report: CompositionReport } }
-  | { readonly type: 'failed'; readonly data: JobFailure }
+  | { readonly type: 'failed'; readonly data: WorkFailure }
   | { readonly type: 'cancelled'; readonly data: Record<string, never> };

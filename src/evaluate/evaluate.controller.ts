@@ -1,7 +1,7 @@
 // Routes of evaluations.
 import { Body, Controller, Get, HttpCode, type MessageEvent, Param, Post, Query, Sse } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
-import { map, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { EvaluateRequest, EvaluationListQuery } from './evaluate.dto.js';
 import { EvaluateService } from './evaluate.service.js';
 import { EvaluationDifferenceView, EvaluationListView, EvaluationView } from './evaluate.views.js';
@@ -36,9 +36,8 @@ export class EvaluateController {
   @Sse(':id/events')
   @ApiOperation({ summary: 'Server-sent events: progress now and at every change, then done, failed or cancelled.' })
   @ApiProduces('text/event-stream')
-  async follow(@Param('id') id: string): Promise<Observable<MessageEvent>> {
-    const events = await this.evaluations.follow(id);
-    return events.pipe(map((event) => (event === undefined ? { comment: 'still here' } : { type: event.type, data: event.data })));
+  follow(@Param('id') id: string): Promise<Observable<MessageEvent>> {
+    return this.evaluations.follow(id);
   }
 
   @Get(':first/difference/:second')

@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { RegistryModule } from '#src/registry/registry.module.js';
 import { TokenizerModule } from '#src/tokenizer/tokenizer.module.js';
+import { WorkBroadcast } from '#src/work/work-broadcast.js';
 import { EvaluateController } from './evaluate.controller.js';
 import { EvaluateService } from './evaluate.service.js';
 import { EvaluationRunner } from './evaluation-runner.service.js';
@@ -12,6 +13,6 @@ import { ModelEvaluation } from './model-evaluation.entity.js';
 @Module({
   imports: [TypeOrmModule.forFeature([ModelEvaluation]), RegistryModule, TokenizerModule],
   controllers: [EvaluateController],
-  providers: [EvaluationStore, EvaluationRunner, EvaluateService],
+  providers: [EvaluationStore, WorkBroadcast, EvaluationRunner, EvaluateService],
 })
 export class EvaluateModule {}

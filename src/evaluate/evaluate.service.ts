@@ -1,7 +1,7 @@
 // Checks a request to evaluate a model, queues it, and shows evaluations, those of a model, and the difference of two.
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { Observable } from 'rxjs';
+import { Injectable, type MessageEvent } from '@nestjs/common';
+import type { Observable } from 'rxjs';
 import { digestOf, parseRowId, parseVersionedName } from '#src/ids/ids.js';
 import type { BaseModel } from '#src/registry/base-model.entity.js';
 import { mixtureOfModel } from '#src/registry/mixture-of-model.js';
@@ -9,10 +9,12 @@ import { createMixture } from '#src/runtime/factor-mixture.js';
 import { RegistryService, type ResolvedModel } from '#src/registry/registry.service.js';
 import { parseExamples, type PlacedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
+import { streamWork } from '#src/work/follow-work.js';
+import { WorkBroadcast } from '#src/work/work-broadcast.js';
 import { checkChoices, withAnswer } from './choices.js';
 import { DEFAULT_MAX_TOKENS, type EvaluateRequest, MOST_EVALUATED } from './evaluate.dto.js';
 import { failEvaluate } from './evaluate.errors.js';
-import type { EvaluationDifferenceView, EvaluationEvent, EvaluationListView, EvaluationView } from './evaluate.views.js';
+import type { EvaluationDifferenceView, EvaluationListView, EvaluationView } from './evaluate.views.js';
 import { followEvaluation } from './evaluation-events.js';
 import { EvaluationRunner } from './evaluation-runner.service.js';
 import { EvaluationStore } from './evaluation.store.js';
@@ -22,22 +24,18 @@ import { compareOutcomes } from './summarize-outcomes.js';
 
 // Tokenizing is this thread's work, and others want answers meanwhile.
 const TOKENIZED_AT_A_TIME = 64;
+// How soon a stream sees what another process wrote to the row.
+const POLL_MS = 300;
 
 @Injectable()
-export class EvaluateService implements OnModuleDestroy {
-  private readonly shutdown = new AbortController();
-
+export class EvaluateService {
   constructor(
     private readonly registry: RegistryService,
     private readonly tokenizers: TokenizerService,
     private readonly store: EvaluationStore,
     private readonly runner: EvaluationRunner,
+    private readonly broadcast: WorkBroadcast,
   ) {}
-
-  /** A stream left open would keep the hub from closing. */
-  onModuleDestroy(): void {
-    this.shutdown.abort();
-  }
 
   /**
    * Queues an evaluation; everything that can be known to fail is refused here. The same request for the same version is the same
@@ -93,24 +91,18 @@ export class EvaluateService implements OnModuleDestroy {
     return viewOf(evaluation);
   }
 
-  /** The events from the state now to the end; `undefined` is a heartbeat. @throws BraidError UNKNOWN_EVALUATION before the stream begins */
-  async follow(idText: string): Promise<Observable<EvaluationEvent | undefined>> {
+  /** The events from the state now to the end. @throws BraidError UNKNOWN_EVALUATION before the stream begins */
+  async follow(idText: string): Promise<Observable<MessageEvent>> {
     const id = parseRowId(idText);
     await this.store.getProgress(id);
-    return new Observable((subscriber) => {
-      const controller = new AbortController();
-      const forward = async (): Promise<void> => {
-        const events = followEvaluation({
-          getProgress: () => this.store.getProgress(id),
-          getView: () => this.get(id),
-          signal: AbortSignal.any([controller.signal, this.shutdown.signal]),
-        });
-        for await (const event of events) subscriber.next(event);
-        subscriber.complete();
-      };
-      forward().catch((error: unknown) => subscriber.error(error));
-      return () => controller.abort();
-    });
+    const follow = (signal: AbortSignal) =>
+      followEvaluation({
+        getProgress: () => this.store.getProgress(id),
+        getView: () => this.get(id),
+        nextChange: () => this.broadcast.nextChange(id, POLL_MS, signal),
+        signal,
+      });
+    return streamWork(follow, this.broadcast.closing);
   }
 
   /**
@@ -162,14 +154,14 @@ function nameOf(model: ResolvedModel): string {
 }
 
 function viewOf(evaluation: ModelEvaluation): EvaluationView {
-  const { id, model, baseModel, name, status, cancelRequested, total, evaluated, examplesDigest, settings, result, error } = evaluation;
+  const { id, model, baseModel, name, status, isCancelling, total, evaluated, examplesDigest, settings, result, error } = evaluation;
   return {
     id,
     model,
     base: baseModel.name,
     name,
     status,
-    isCancelling: cancelRequested && (status === 'queued' || status === 'running'),
+    isCancelling,
     examples: total,
     evaluated,
     examplesDigest,

@@ -1,20 +1,11 @@
 // What the routes of evaluations answer.
 import { ApiProperty } from '@nestjs/swagger';
+import { WORK_STATUSES, type WorkFailure, type WorkStatus } from '#src/work/work-status.js';
 import type { EvaluationDifference, EvaluationResult } from './summarize-outcomes.js';
-
-export const EVALUATION_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const;
-export type EvaluationStatus = (typeof EVALUATION_STATUSES)[number];
-
-/** Why an evaluation failed. */
-export interface EvaluationFailure {
-  readonly code: string;
-  readonly message: string;
-  readonly retryable: boolean;
-}
 
 /** What `progress` events carry. */
 export interface EvaluationProgress {
-  readonly status: EvaluationStatus;
+  readonly status: WorkStatus;
   /** Examples that are done, those of earlier attempts among them. */
   readonly evaluated: number;
   readonly total: number;
@@ -33,8 +24,8 @@ export class EvaluationView {
   readonly base: string;
   @ApiProperty({ example: 'reverse-test', description: 'Name of the evaluation.' })
   readonly name: string;
-  @ApiProperty({ enum: EVALUATION_STATUSES })
-  readonly status: EvaluationStatus;
+  @ApiProperty({ enum: WORK_STATUSES })
+  readonly status: WorkStatus;
   @ApiProperty({ description: 'Someone asked for its end; a running one ends with its present examples.' })
   readonly isCancelling: boolean;
   @ApiProperty({ type: 'integer', description: 'Number of examples.' })
@@ -58,7 +49,7 @@ export class EvaluationView {
   })
   readonly result: EvaluationResult | null;
   @ApiProperty({ type: 'object', additionalProperties: true, nullable: true, description: '{code, message, retryable} when it failed.' })
-  readonly error: EvaluationFailure | null;
+  readonly error: WorkFailure | null;
   @ApiProperty({ format: 'date-time' })
   readonly createdAt: string;
   @ApiProperty({ type: String, format: 'date-time', nullable: true })
@@ -94,5 +85,5 @@ export class EvaluationDifferenceView {
 export type EvaluationEvent =
   | { readonly type: 'progress'; readonly data: EvaluationProgress }
   | { readonly type: 'done'; readonly data: EvaluationView }
-  | { readonly type: 'failed'; readonly data: EvaluationFailure }
+  | { readonly type: 'failed'; readonly data: WorkFailure }
   | { readonly type: 'cancelled'; readonly data: Record<string, never> };

@@ -1,24 +1,13 @@
-// A model measured on examples: queued → running → succeeded | failed | cancelled. evaluation.store.ts is the only writer.
-import { Column, CreateDateColumn, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+// A model measured on examples: long work that ends in figures.
+import { Column, Entity } from 'typeorm';
 import type { Digest, RowId } from '#src/ids/ids.js';
-import { BaseModel } from '#src/registry/base-model.entity.js';
 import type { PlacedExample } from '#src/tokenizer/examples.js';
-import type { EvaluationFailure, EvaluationStatus } from './evaluate.views.js';
+import { Work } from '#src/work/work.entity.js';
 import type { MeasureSettings } from './measure-examples.js';
 import type { EvaluationResult } from './summarize-outcomes.js';
 
 @Entity({ name: 'model_evaluations' })
-export class ModelEvaluation {
-  @PrimaryColumn({ type: 'uuid' })
-  id: RowId;
-
-  @Column({ name: 'base_model_id', type: 'uuid' })
-  baseModelId: RowId;
-
-  @ManyToOne(() => BaseModel)
-  @JoinColumn({ name: 'base_model_id' })
-  baseModel: BaseModel;
-
+export class ModelEvaluation extends Work {
   /** Set for an adapter. */
   @Column({ name: 'adapter_version_id', type: 'uuid', nullable: true })
   adapterVersionId: RowId | null;
@@ -50,12 +39,9 @@ export class ModelEvaluation {
   @Column({ type: 'json' })
   settings: MeasureSettings;
 
-  /** Read by `claim` alone; null once succeeded, when the digest still names them. */
+  /** Read by `getExamples` alone; null once succeeded, when the digest still names them. */
   @Column({ type: 'json', nullable: true, select: false })
   examples?: readonly PlacedExample[] | null;
-
-  @Column({ type: 'text' })
-  status: EvaluationStatus;
 
   /** Number of examples. */
   @Column({ type: 'integer' })
@@ -67,30 +53,4 @@ export class ModelEvaluation {
 
   @Column({ type: 'jsonb', nullable: true })
   result: EvaluationResult | null;
-
-  @Column({ type: 'jsonb', nullable: true })
-  error: EvaluationFailure | null;
-
-  /** Starts since the last example was done. */
-  @Column({ type: 'integer' })
-  attempts: number;
-
-  @Column({ name: 'cancel_requested', type: 'boolean' })
-  cancelRequested: boolean;
-
-  /** The process that runs it; its lease must be renewed before `leaseUntil`. */
-  @Column({ name: 'lease_owner', type: 'uuid', nullable: true })
-  leaseOwner: RowId | null;
-
-  @Column({ name: 'lease_until', type: 'timestamptz', nullable: true })
-  leaseUntil: Date | null;
-
-  @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
-  createdAt: Date;
-
-  @Column({ name: 'started_at', type: 'timestamptz', nullable: true })
-  startedAt: Date | null;
-
-  @Column({ name: 'finished_at', type: 'timestamptz', nullable: true })
-  finishedAt: Date | null;
 }

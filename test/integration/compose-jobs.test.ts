@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import type { DataSource } from 'typeorm';
 import { ComposeJob, type JobRequest } from '#src/compose/jobs/compose-job.entity.js';
-import { ComposeJobStore, type JobPlace, LEASE_MS, MOST_ATTEMPTS } from '#src/compose/jobs/compose-job.store.js';
+import { ComposeJobStore, type JobPlace } from '#src/compose/jobs/compose-job.store.js';
 import type { JobProgress } from '#src/compose/compose.views.js';
 import { openDataSource } from '#src/database/open-data-source.js';
 import { BraidError } from '#src/http/braid-error.js';
 import { createRowId, digestOf, parseRepoName, parseVersion, type RowId } from '#src/ids/ids.js';
 import { BaseModel } from '#src/registry/base-model.entity.js';
 import { RegistryService } from '#src/registry/registry.service.js';
+import { LEASE_MS, MOST_ATTEMPTS } from '#src/work/work-store.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
 
 const request: JobRequest = {
@@ -22,7 +23,7 @@ const request: JobRequest = {
   strategy: 'select-then-search',
 };
 const progress: JobProgress = { stage: 'search', evaluations: 30, budget: 50, bestObjective: 0.5, bestLoss: 0.4, elapsedMs: 1200 };
-const done = { status: 'succeeded', compositionVersion: parseVersion('1.0.0') } as const;
+const done = { status: 'succeeded', result: parseVersion('1.0.0') } as const;
 
 describeOnHomes('composition jobs', (home) => {
   let dataSource: DataSource;
@@ -74,7 +75,7 @@ describeOnHomes('composition jobs', (home) => {
     assert.equal((await store.claim(me))?.id, first);
     assert.equal((await store.claim(someoneElse))?.id, third);
     assert.equal(await store.claim(someoneElse), undefined);
-    assert.ok(await store.finish(first, me, progress, done));
+    assert.ok(await store.finish(first, me, done));
     assert.equal((await store.claim(someoneElse))?.id, second);
     await clear();
   });
@@ -95,7 +96,7 @@ describeOnHomes('composition jobs', (home) => {
       if (job === undefined) break;
       order.push(job.name);
       if (order.filter((name) => name === job.name).length === 1 && job.name === 'rare/1') await store.release(job.id, me);
-      else assert.ok(await store.finish(job.id, me, progress, done));
+      else assert.ok(await store.finish(job.id, me, done));
     }
     assert.deepEqual(order, ['bulk/now', 'rare/1', 'rare/1', 'other/1', 'bulk/1', 'bulk/2', 'bulk/3', 'idle/1']);
     assert.equal(jobs.length, new Set(order).size);
@@ -117,7 +118,7 @@ describeOnHomes('composition jobs', (home) => {
     }
     assert.equal((await store.claim(me))?.attempts, MOST_ATTEMPTS);
     assert.equal(await store.retry(id, me), false);
-    assert.ok(await store.finish(id, me, progress, { status: 'cancelled' }));
+    assert.ok(await store.finish(id, me, { status: 'cancelled' }));
 
     const cancelled = await queue();
     await store.claim(me);
@@ -172,7 +173,7 @@ describeOnHomes('composition jobs', (home) => {
     for (const id of [old, recent]) {
       await store.claim(me);
       await store.saveProgress(id, me, progress, [progress]);
-      assert.ok(await store.finish(id, me, progress, done));
+      assert.ok(await store.finish(id, me, done));
     }
     const waiting = await queue();
     const age = (id: RowId): Promise<unknown> =>
@@ -206,11 +207,13 @@ describeOnHomes('composition jobs', (home) => {
     assert.equal((await store.get(id)).progress.stage, 'queued');
     await store.saveProgress(id, me, progress);
     assert.deepEqual((await store.get(id)).progress, progress);
-    assert.equal(await store.finish(id, someoneElse, progress, { status: 'cancelled' }), false);
-    assert.ok(await store.finish(id, me, { ...progress, evaluations: 50 }, done));
-    assert.equal(await store.finish(id, me, progress, { status: 'cancelled' }), false);
+    assert.equal(await store.finish(id, someoneElse, { status: 'cancelled' }), false);
+    await store.saveProgress(id, me, { ...progress, evaluations: 50 });
+    assert.ok(await store.finish(id, me, done));
+    assert.equal(await store.finish(id, me, { status: 'cancelled' }), false);
     assert.equal(await store.cancel(id), false);
     await store.release(id, me);
+    await store.saveProgress(id, me, progress);
     const job = await store.get(id);
     assert.equal(job.status, 'succeeded');
     assert.equal(job.compositionVersion, '1.0.0');
@@ -227,7 +230,7 @@ describeOnHomes('composition jobs', (home) => {
     assert.ok(await store.cancel(running));
     assert.equal((await store.get(running)).status, 'running');
     assert.deepEqual(await store.renew(running, me), { held: true, cancelRequested: true });
-    assert.ok(await store.finish(running, me, progress, { status: 'cancelled' }));
+    assert.ok(await store.finish(running, me, { status: 'cancelled' }));
     assert.deepEqual(await store.renew(running, me), { held: false, cancelRequested: false });
   });
 
@@ -235,7 +238,7 @@ describeOnHomes('composition jobs', (home) => {
     const id = await queue();
     await store.claim(me);
     const error = { code: 'RUN_FAILED', message: 'no', retryable: false };
-    assert.ok(await store.finish(id, me, progress, { status: 'failed', error }));
+    assert.ok(await store.finish(id, me, { status: 'failed', error }));
     assert.deepEqual((await store.get(id)).error, error);
   });
 

@@ -12,7 +12,6 @@ import { listLinearModules } from '#kernels/models/llama.js';
 import { loadBaseModelFiles } from '#src/base-models/load-base-model-files.js';
 import { ComposeJob } from '#src/compose/jobs/compose-job.entity.js';
 import { ComposeJobStore } from '#src/compose/jobs/compose-job.store.js';
-import type { JobStatus } from '#src/compose/compose.views.js';
 import { digestOfExamples, findKeptExamples } from '#src/compose/kept-examples.js';
 import { EvaluationStore } from '#src/compose/evaluations/evaluation-store.js';
 import { EvaluationTaskStore } from '#src/compose/evaluations/evaluation-task.store.js';
@@ -38,6 +37,7 @@ import type { ObjectStore } from '#src/storage/object-store.js';
 import { openObjectStore } from '#src/storage/storage.module.js';
 import { parseExamples, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
+import type { WorkStatus } from '#src/work/work-status.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
 import { createTinyAdapter, writeTinyModel } from '#test/fixtures/tiny-model.js';
 
@@ -161,7 +161,7 @@ describeOnHomes('composition runner', (home) => {
     });
   }
 
-  async function until(id: RowId, ...wanted: JobStatus[]): Promise<ComposeJob> {
+  async function until(id: RowId, ...wanted: WorkStatus[]): Promise<ComposeJob> {
     for (const deadline = performance.now() + 30_000; performance.now() < deadline;) {
       const job = await store.get(id);
       if (wanted.includes(job.status)) return job;
@@ -348,7 +348,7 @@ describeOnHomes('composition runner', (home) => {
     const taken = await until(id, 'succeeded', 'failed');
     assert.equal(taken.status, 'succeeded');
     assert.equal(taken.attempts, 1, 'the second start got further than the first');
-    assert.equal(await store.finish(id, first as RowId, taken.progress, { status: 'cancelled' }), false);
+    assert.equal(await store.finish(id, first as RowId, { status: 'cancelled' }), false);
     letGo();
   });
 

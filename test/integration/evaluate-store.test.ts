@@ -58,7 +58,7 @@ describeOnHomes('evaluation store', (home) => {
     const [first, second] = [await create('first'), await create('second')];
     const claimed = await store.claim(one);
     assert.equal(claimed?.id, first);
-    assert.deepEqual(claimed.examples, examples);
+    assert.deepEqual(await store.getExamples(first), examples);
     assert.equal(await store.claim(two), undefined, 'the base model runs one');
     assert.ok(await store.finish(first, one, { status: 'succeeded', result }));
     assert.equal((await store.claim(two))?.id, second);

@@ -1,6 +1,7 @@
 // The event stream of one job: its state now, every improvement, every change, and how it ended. Events carry ids, so that a stream that
 // broke goes on where it was: an id is the number of evaluations up to which its reader has seen the improvements.
 import type { RowId } from '#src/ids/ids.js';
+import { followWork } from '#src/work/follow-work.js';
 import type { ComposeJob } from './compose-job.entity.js';
 import type { CompositionView, JobEvent, JobEventBody, JobProgress } from '../compose.views.js';
 import type { JobBroadcast } from './job-broadcast.js';
@@ -18,46 +19,38 @@ export interface JobEventSource {
 
 // How soon a stream sees what another process wrote to the row.
 const POLL_MS = 1_000;
-const HEARTBEAT_MS = 15_000;
 
 /** The id in a Last-Event-ID header; undefined for one that is not ours. */
 export function parseEventId(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : undefined;
 }
 
-/** Ends with the job or the signal; `undefined` is a heartbeat, after 15 s without news. */
-export async function* followJob(id: RowId, source: JobEventSource): AsyncGenerator<JobEvent | undefined, void> {
+/** As `followWork`. */
+export function followJob(id: RowId, source: JobEventSource): AsyncGenerator<JobEvent | undefined, void> {
   const { broadcast, getJob, getComposition, signal } = source;
   let seenUpTo = source.after;
   let shown: JobProgress | undefined;
-  let lastSent = performance.now();
-  while (!signal.aborted) {
-    // Before the state is read, so that a change in between is not missed.
-    const change = broadcast.nextChange(id, POLL_MS, signal);
-    const local = broadcast.progressOf(id);
-    const job = local === undefined ? await getJob(id) : undefined;
-    const progress = local ?? job?.progress;
-    if (progress !== undefined && isNews(progress, shown)) {
-      const missed = seenUpTo === undefined ? [] : await improvementsAfter(id, seenUpTo, source);
-      for (const state of [...missed, progress]) {
-        // The state now may be the last improvement; a job that another process began anew comes by its old improvements again.
-        if (!isNews(state, shown)) continue;
-        shown = state;
-        seenUpTo = Math.max(seenUpTo ?? 0, state.evaluations);
-        lastSent = performance.now();
-        yield { id: String(seenUpTo), type: 'progress', data: state };
+  return followWork({
+    signal,
+    nextChange: () => broadcast.nextChange(id, POLL_MS, signal),
+    look: async function* (): AsyncGenerator<JobEvent, void> {
+      const local = broadcast.progressOf(id);
+      const job = local === undefined ? await getJob(id) : undefined;
+      const progress = local ?? job?.progress;
+      if (progress !== undefined && isNews(progress, shown)) {
+        const missed = seenUpTo === undefined ? [] : await improvementsAfter(id, seenUpTo, source);
+        for (const state of [...missed, progress]) {
+          // The state now may be the last improvement; a job that another process began anew comes by its old improvements again.
+          if (!isNews(state, shown)) continue;
+          shown = state;
+          seenUpTo = Math.max(seenUpTo ?? 0, state.evaluations);
+          yield { id: String(seenUpTo), type: 'progress', data: state };
+        }
       }
-    } else if (performance.now() - lastSent >= HEARTBEAT_MS) {
-      lastSent = performance.now();
-      yield undefined;
-    }
-    const ending = job === undefined ? undefined : await endingOf(job, getComposition);
-    if (ending !== undefined) {
-      yield { id: String(seenUpTo ?? 0), ...ending };
-      return;
-    }
-    await change;
-  }
+      const ending = job === undefined ? undefined : await endingOf(job, getComposition);
+      if (ending !== undefined) yield { id: String(seenUpTo ?? 0), ...ending };
+    },
+  });
 }
 
 /** From this process where the job runs here, and what was there before it from the database. */

@@ -11,7 +11,7 @@ export function listedJobView(job: Omit<ComposeJob, 'request'>, progress: JobPro
     version,
     base: baseModel.name,
     status,
-    isCancelling: job.cancelRequested && (status === 'queued' || status === 'running'),
+    isCancelling: job.isCancelling,
     priority: PRIORITY_NAMES.find((priority) => PRIORITIES[priority] === job.priority) ?? 'normal',
     attempts,
     progress: progress ?? job.progress,
