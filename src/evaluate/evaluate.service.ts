@@ -7,7 +7,9 @@ import type { BaseModel } from '#src/registry/base-model.entity.js';
 import { mixtureOfModel } from '#src/registry/mixture-of-model.js';
 import { createMixture } from '#src/runtime/factor-mixture.js';
 import { RegistryService, type ResolvedModel } from '#src/registry/registry.service.js';
-import { parseExamples, type PlacedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
+import { promptOfModel } from '#src/registry/prompt-of-model.js';
+import { parseExamples, type PlacedExample } from '#src/tokenizer/examples.js';
+import { asShots } from '#src/tokenizer/shots.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import { streamWork } from '#src/work/follow-work.js';
 import { WorkBroadcast } from '#src/work/work-broadcast.js';
@@ -18,7 +20,7 @@ import type { EvaluationDifferenceView, EvaluationListView, EvaluationView } fro
 import { followEvaluation } from './evaluation-events.js';
 import { EvaluationRunner } from './evaluation-runner.service.js';
 import { EvaluationStore } from './evaluation.store.js';
-import type { MeasureSettings } from './measure-examples.js';
+import { type MeasureSettings, tokenizeAsked } from './measure-examples.js';
 import type { ModelEvaluation } from './model-evaluation.entity.js';
 import { compareOutcomes } from './summarize-outcomes.js';
 
@@ -46,12 +48,15 @@ export class EvaluateService {
     const model = await this.registry.resolve(parseVersionedName(request.model));
     const examples = parseExamples(request.examples, MOST_EVALUATED);
     const choices = request.choices === undefined ? null : checkChoices(request.choices, examples);
-    const longest = await this.countAnswerTokens(examples, choices, model.baseModel);
+    const shots = asShots(promptOfModel(model)?.examples ?? []);
+    const front = shots === undefined ? {} : { shots };
+    const longest = await this.countAnswerTokens(examples, { choices, ...front }, model.baseModel);
     const settings: MeasureSettings = {
       mixture: createMixture(mixtureOfModel(model)),
       maxTokens: request.maxTokens ?? Math.max(DEFAULT_MAX_TOKENS, longest),
       choices,
       lengthNormalized: choices !== null && (request.lengthNormalized ?? false),
+      ...front,
     };
     const examplesDigest = digestOf(JSON.stringify(examples.map(({ example }) => example)));
     const id = await this.store.create({
@@ -126,18 +131,19 @@ export class EvaluateService {
   /** Tokens of the longest answer; shows on the way whether every example, with every choice, fits the context. @throws BraidError of examples */
   private async countAnswerTokens(
     examples: readonly PlacedExample[],
-    choices: readonly string[] | null,
+    asked: Pick<MeasureSettings, 'shots' | 'choices'>,
     baseModel: BaseModel,
   ): Promise<number> {
     const codec = await this.tokenizers.get(baseModel);
     let longest = 0;
     for (let from = 0; from < examples.length; from += TOKENIZED_AT_A_TIME) {
       const part = examples.slice(from, from + TOKENIZED_AT_A_TIME);
-      for (const { ids, from: start } of tokenizeExamples(part, codec, baseModel.contextLength))
+      for (const { ids, from: start } of tokenizeAsked(part, asked, codec, baseModel.contextLength))
         longest = Math.max(longest, ids.length - start);
-      for (const choice of choices ?? []) {
-        tokenizeExamples(
+      for (const choice of asked.choices ?? []) {
+        tokenizeAsked(
           part.map((example) => withAnswer(example, choice)),
+          asked,
           codec,
           baseModel.contextLength,
         );

@@ -3,6 +3,7 @@ import { BraidError } from '#src/http/braid-error.js';
 import type { Engine, Mixture } from '#src/runtime/engine.js';
 import { patiently } from '#src/runtime/patiently.js';
 import { type PlacedExample, type TokenizedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
+import { areTexts, SEPARATOR, type Shots, tokenizeBehind } from '#src/tokenizer/shots.js';
 import type { TextCodec } from '#src/tokenizer/text-codec.js';
 import { answerOf, type ExpectedAnswer, expectedAnswer, isComplete } from './answer-text.js';
 import { answerTextOf, type ChoiceScore, pickChoice, withAnswer } from './choices.js';
@@ -10,6 +11,8 @@ import { answerTextOf, type ChoiceScore, pickChoice, withAnswer } from './choice
 /** What is measured of every example. */
 export interface MeasureSettings {
   readonly mixture: Mixture;
+  /** What the model puts in front of every example; absent where nothing. */
+  readonly shots?: Shots;
   /** Tokens that a generated answer may have. */
   readonly maxTokens: number;
   /** Without blanks around them; null: nothing is chosen. */
@@ -52,10 +55,10 @@ export async function measureExamples(
 ): Promise<ExampleOutcome[]> {
   const { engine, codec, signal } = context;
   const { choices, mixture } = settings;
-  const tokenized = tokenizeExamples(examples, codec, engine.contextLength);
+  const tokenized = tokenizeAsked(examples, settings, codec, engine.contextLength);
   const offered = examples.flatMap((example) => (choices ?? []).map((choice) => withAnswer(example, choice)));
   signal.throwIfAborted();
-  const rows = [...tokenized, ...tokenizeExamples(offered, codec, engine.contextLength)];
+  const rows = [...tokenized, ...tokenizeAsked(offered, settings, codec, engine.contextLength)];
   const scores = await scoreRows(rows, mixture, context);
   const answers = await mapAtATime(examples, context.rowsAtATime, (example, i) =>
     generateAnswer(tokenized[i], expectedAnswer(answerTextOf(example)), settings, context),
@@ -80,6 +83,17 @@ export async function measureExamples(
   });
 }
 
+/** The tokens of examples as the model is asked them. @throws BraidError as `tokenizeExamples` and `tokenizeBehind` */
+export function tokenizeAsked(
+  examples: readonly PlacedExample[],
+  { shots }: Pick<MeasureSettings, 'shots'>,
+  codec: TextCodec,
+  contextLength: number,
+): TokenizedExample[] {
+  if (shots === undefined) return tokenizeExamples(examples, codec, contextLength);
+  return examples.map((example) => tokenizeBehind(shots, example, codec, contextLength));
+}
+
 /** One call for all rows; one that gives no finite number is found by halving. */
 async function scoreRows(rows: readonly TokenizedExample[], mixture: Mixture, context: MeasureContext): Promise<ChoiceScore[]> {
   const { engine, signal } = context;
@@ -102,14 +116,15 @@ async function scoreRows(rows: readonly TokenizedExample[], mixture: Mixture, co
   }
 }
 
-/** Greedy, until the compared lines are complete; empty where the model computes no finite number. */
+/** Greedy, until the compared lines are complete, or the separator where texts stand in front; empty where the model computes no finite number. */
 async function generateAnswer(
   example: TokenizedExample | undefined,
   expected: ExpectedAnswer,
-  { mixture, maxTokens }: MeasureSettings,
+  { mixture, maxTokens, shots }: MeasureSettings,
   { engine, codec, signal }: MeasureContext,
 ): Promise<string> {
   const ids = example?.ids.slice(0, example.from) ?? [];
+  const separator = shots !== undefined && areTexts(shots) ? SEPARATOR : undefined;
   const attempt = async (): Promise<string> => {
     const decoder = codec.createStreamDecoder({ context: ids });
     let text = '';
@@ -127,6 +142,8 @@ async function generateAnswer(
     for await (const { id, finish } of tokens) {
       if (finish === 'stop') break;
       text += decoder.push(id);
+      const end = separator === undefined ? -1 : text.indexOf(separator);
+      if (end >= 0) return answerOf(text.slice(0, end), expected);
       if (isComplete(text, expected)) return answerOf(text, expected);
     }
     return answerOf(text + decoder.end(), expected);

@@ -2,14 +2,14 @@
 import type { CompositionPrompt } from '#src/registry/composition-version.entity.js';
 import { failServe } from '#src/serve/serve.errors.js';
 import type { ChatMessage } from '#src/tokenizer/chat-template.js';
-import { areTexts, asShots, putTurnsBefore, writeShots } from '#src/tokenizer/shots.js';
+import { areTexts, asShots, putTurnsBefore, type Shots, writeShots } from '#src/tokenizer/shots.js';
 import type { TextCodec } from '#src/tokenizer/text-codec.js';
 
 /** In front of a text; empty for a model without a prompt of its own. @throws BraidError PROMPT_IS_CHAT */
 export function writeFront(model: string, prompt: CompositionPrompt | null): string {
   const shots = asShots(prompt?.examples ?? []);
   if (shots === undefined) return '';
-  if (!areTexts(shots)) throw failServe('PROMPT_IS_CHAT', { field: 'model', model, examples: shots.length });
+  if (!areTexts(shots)) throw failServe('PROMPT_IS_CHAT', { field: 'model', model, examples: count(shots) });
   return writeShots(shots);
 }
 
@@ -17,8 +17,12 @@ export function writeFront(model: string, prompt: CompositionPrompt | null): str
 export function putFront(model: string, prompt: CompositionPrompt | null, messages: readonly ChatMessage[]): readonly ChatMessage[] {
   const shots = asShots(prompt?.examples ?? []);
   if (shots === undefined) return messages;
-  if (areTexts(shots)) throw failServe('PROMPT_IS_TEXT', { field: 'model', model, examples: shots.length });
+  if (areTexts(shots)) throw failServe('PROMPT_IS_TEXT', { field: 'model', model, examples: count(shots) });
   return putTurnsBefore(shots, messages);
+}
+
+function count({ length }: Shots): string {
+  return length === 1 ? '1 example' : `${length} examples`;
 }
 
 /** Tokens that a client made, behind those of a text, and where they begin; a beginning of sequence stands once, in front. */

@@ -22,14 +22,12 @@ export const serveErrors = {
   },
   PROMPT_IS_CHAT: {
     status: 400,
-    message:
-      '{model} puts {examples} earlier turns of chat in front of every request, so it continues no text: send messages to /v1/chat/completions.',
+    message: '{model} puts {examples} in front of every request, as earlier turns of a chat: send messages to /v1/chat/completions.',
     fields: ['field'],
   },
   PROMPT_IS_TEXT: {
     status: 400,
-    message:
-      '{model} puts {examples} examples as text in front of every request, so it answers no messages: send a prompt, written as theirs are, to /v1/completions.',
+    message: '{model} puts {examples} in front of every request, as text: send a prompt, written as theirs are, to /v1/completions.',
     fields: ['field'],
   },
   MIXTURE_NEEDS_BASE: {

@@ -35,7 +35,8 @@ export const exampleErrors = {
   },
   EXAMPLE_TOO_LONG: {
     status: 400,
-    message: 'Examples, {place}: {found} tokens; prompt and answer together may have {most}, the context of the base model. Shorten it.',
+    message:
+      'Examples, {place}: {found} tokens{behind}; prompt and answer together may have {most}, the context of the base model. Shorten it.',
     fields: ['place', 'found', 'most'],
   },
 } as const satisfies ErrorTable;

@@ -148,6 +148,8 @@ export function isTextExample(example: Example): example is TextExample {
 export interface TokenizeOptions {
   /** Of a text whose answer does not end with the end of sequence: what stands behind it. Tokens at its end may depend on that, as those of line breaks do. */
   readonly following?: string;
+  /** How many examples the prompt begins with, for the refusal of what is too long. */
+  readonly shots?: number;
 }
 
 /** Tokens of one example, as `tokenizeExamples` makes them. */
@@ -155,13 +157,14 @@ export function tokenizeExample(
   { place, example }: PlacedExample,
   codec: TextCodec,
   contextLength: number,
-  { following }: TokenizeOptions = {},
+  { following, shots }: TokenizeOptions = {},
 ): TokenizedExample {
   const isText = isTextExample(example);
   const texts = isText ? example : renderMessages(example, place, codec);
   // Before anything is tokenized: a text this long cannot fit, whatever its tokens.
   const fewest = Math.ceil((texts.prompt.length + texts.completion.length) / codec.longestTokenLength);
-  if (fewest > contextLength) throw failExamples('EXAMPLE_TOO_LONG', { place, found: `at least ${fewest}`, most: contextLength });
+  const behind = shots === undefined ? '' : ` with the ${shots === 1 ? 'example' : `${shots} examples`} in front of it`;
+  if (fewest > contextLength) throw failExamples('EXAMPLE_TOO_LONG', { place, found: `at least ${fewest}`, behind, most: contextLength });
 
   const promptIds = codec.encode(texts.prompt, { addSpecialTokens: isText });
   if (promptIds.length === 0)
@@ -174,7 +177,7 @@ export function tokenizeExample(
     throw failExamples('EXAMPLE_WITHOUT_OUTPUT', { place, reason: "the model's tokenizer can write none of the completion" });
   }
   const ids = [...promptIds, ...(following === undefined ? endOnce(answerIds, codec) : answerIds)];
-  if (ids.length > contextLength) throw failExamples('EXAMPLE_TOO_LONG', { place, found: ids.length, most: contextLength });
+  if (ids.length > contextLength) throw failExamples('EXAMPLE_TOO_LONG', { place, found: ids.length, behind, most: contextLength });
   return { ids, from: promptIds.length };
 }
 

@@ -61,12 +61,13 @@ export function tokenizeBehind(shots: Shots, { place, example }: PlacedExample, 
     const prompt = writeShots(shots) + example.prompt;
     const texts = { prompt, completion: example.completion + SEPARATOR };
     // Another example follows the separator, as it does between the shots.
-    return tokenizeExample({ place, example: texts }, codec, contextLength, { following: shots[0]?.prompt ?? '' });
+    return tokenizeExample({ place, example: texts }, codec, contextLength, { following: shots[0]?.prompt ?? '', shots: shots.length });
   }
   if (areTexts(shots)) throw failExamples('EXAMPLE_OTHER_FORM', { place, found: 'messages', expected: 'texts' });
   if (isTextExample(example)) throw failExamples('EXAMPLE_OTHER_FORM', { place, found: 'a text', expected: 'messages' });
   const { prompt, completion } = example;
-  return tokenizeExample({ place, example: { prompt: putTurnsBefore(shots, prompt), completion } }, codec, contextLength);
+  const turns = putTurnsBefore(shots, prompt);
+  return tokenizeExample({ place, example: { prompt: turns, completion } }, codec, contextLength, { shots: shots.length });
 }
 
 /** System messages at the beginning, and the rest. */

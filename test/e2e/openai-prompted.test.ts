@@ -142,10 +142,10 @@ describe('a composition with a prompt of its own', () => {
   });
 
   test('the wrong route, and what does not fit, are refused with what to do', async () => {
-    await assert.rejects(complete({ model: 'tiny/chat' }), /prompt_is_chat|tiny\/chat puts 1 earlier turns/);
+    await assert.rejects(complete({ model: 'tiny/chat' }), /tiny\/chat puts 1 example in front of every request, as earlier turns/);
     await assert.rejects(
       client.chat.completions.create({ model: 'tiny/text', messages: [{ role: 'user', content: 'c' }] }),
-      /tiny\/text puts 2 examples as text.*\/v1\/completions/,
+      /tiny\/text puts 2 examples in front of every request, as text.*\/v1\/completions/,
     );
     await assert.rejects(complete({ prompt: 'a '.repeat(130) }), /256 tokens.*\d+, 15 of them in the composition's own examples/);
   });

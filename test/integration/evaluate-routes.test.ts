@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { EvaluationDifferenceView, EvaluationEvent, EvaluationListView, EvaluationView } from '#src/evaluate/evaluate.views.js';
-import { parseRepoName, parseVersion } from '#src/ids/ids.js';
+import { EvaluationStore } from '#src/evaluate/evaluation.store.js';
+import { parseRepoName, parseRowId, parseVersion } from '#src/ids/ids.js';
 import { RegistryService } from '#src/registry/registry.service.js';
 import type { SearchResult } from '#src/search/search.dto.js';
 import { createHub, type Hub } from '#src/start-hub.js';
@@ -48,18 +49,24 @@ describeOnHomes('evaluation routes', (home) => {
       const { digest } = await registry.getAdapterVersion(parseRepoName(name));
       return { adapter: parseRepoName(name), version: parseVersion('1.0.0'), digest, weight };
     };
-    await registry.addCompositionVersion({
-      name: parseRepoName('me/both'),
-      baseModel: await registry.getBaseModel(parseRepoName('tiny/base')),
-      version: undefined,
-      space: 'delta',
-      parts: [await part('me/first', 0.7), await part('me/upper', -0.4)],
-      recipe: {},
-      report: {},
-      prompt: null,
-      description: '',
-      tags: [],
-    });
+    const parts = [await part('me/first', 0.7), await part('me/upper', -0.4)];
+    for (const [name, prompt] of [
+      ['me/both', null],
+      ['me/prompted', { examples: [{ prompt: 'the', completion: ' x' }], tokens: 5 }],
+    ] as const) {
+      await registry.addCompositionVersion({
+        name: parseRepoName(name),
+        baseModel: await registry.getBaseModel(parseRepoName('tiny/base')),
+        version: undefined,
+        space: 'delta',
+        parts,
+        recipe: {},
+        report: {},
+        prompt,
+        description: '',
+        tags: [],
+      });
+    }
   });
   after(async () => {
     await hub.app.close();
@@ -119,6 +126,36 @@ describeOnHomes('evaluation routes', (home) => {
   }
 
   const models = ['tiny/base', 'me/first', 'me/both@1.0.0'];
+
+  it('a composition with a prompt of its own is measured with it, as serving answers; what does not fit behind it is refused', async () => {
+    const own = await complete('me/prompted', 'a b c');
+    assert.notEqual(own, await complete('me/both', 'a b c'));
+    const asked = [{ prompt: 'a b c', completion: own.split('\n', 1)[0] ?? '' }, ...examples];
+    const view = await evaluate({ model: 'me/prompted', name: 'behind', examples: asked, maxTokens: 32 });
+    const outcomes = [...(await hub.app.get(EvaluationStore, { strict: false }).listOutcomes(parseRowId(view.id))).values()];
+    assert.equal(outcomes[0]?.isExact, true);
+    // The other answers by echo: a text that goes on with the separator, of which the prompt's own tokens are left out.
+    const codec = await loadTextCodec(join(root, 'base'));
+    for (const [i, { prompt, completion }] of examples.entries()) {
+      const request = { model: 'me/prompted', prompt: `${prompt}${completion}\n\n`, max_tokens: 0, echo: true, logprobs: 0 };
+      const { body } = await post<{ choices: { logprobs: { token_logprobs: number[] } }[] }>('/v1/completions', request);
+      const logprobs = body.choices[0]?.logprobs.token_logprobs.slice(codec.encode(prompt, { addSpecialTokens: false }).length) ?? [];
+      assert.equal(outcomes[i + 1]?.tokens, logprobs.length);
+      assert.ok(Math.abs((outcomes[i + 1]?.nll ?? NaN) + logprobs.reduce((sum, x) => sum + x, 0)) < 1e-3);
+    }
+    const long = { model: 'me/prompted', name: 'long', examples: [{ prompt: 'a '.repeat(125), completion: 'b' }] };
+    const { status, body } = await post<{ code: string }>('/api/evaluations', long);
+    assert.equal(status, 400);
+    assert.match(JSON.stringify(body), /EXAMPLE_TOO_LONG.*example 1: \d+ tokens with the example in front of it.*256/);
+    const chat = {
+      messages: [
+        { role: 'user', content: 'a' },
+        { role: 'assistant', content: 'b' },
+      ],
+    };
+    const other = await post('/api/evaluations', { model: 'me/prompted', name: 'chat', examples: [chat] });
+    assert.match(JSON.stringify(other.body), /EXAMPLE_OTHER_FORM.*example 1: messages/);
+  });
 
   it('loss and exact match of base, adapter and composition are what serving says', async () => {
     for (const model of models) {

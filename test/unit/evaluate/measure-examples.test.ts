@@ -77,6 +77,34 @@ describe('measureExamples', () => {
     );
   });
 
+  it('behind the examples of a prompted model: scored and answered there, and the separator ends an answer of any length', async () => {
+    const shots = [{ prompt: 'zero', completion: ' none' }];
+    const asked: string[] = [];
+    const scored: string[][] = [];
+    const engine = createEngine({
+      score: (rows) => {
+        const cut = rows.map(({ ids, from }) => [ids.slice(0, from), ids.slice(from)].map((part) => codec.decode(part)));
+        scored.push(...cut);
+        return Promise.resolve(rows.map(({ ids, from }) => ({ logprobs: new Float32Array(ids.length - from).fill(-1), top: [] })));
+      },
+      generate: async function* ({ ids }) {
+        await Promise.resolve();
+        asked.push(codec.decode(ids));
+        for (const id of codec.encode(' yes\n\nzero none', { addSpecialTokens: false })) yield { id, logprob: -1 };
+      },
+    });
+    const long = parseExamples([{ prompt: 'one', completion: ' yes\nand\nmore' }]);
+    const context = { engine, codec, rowsAtATime: 2, signal: new AbortController().signal };
+    const [outcome] = await measureExamples(long, { ...settings, choices: ['yes', 'no'], shots }, context);
+    assert.deepEqual(asked, ['zero none\n\none']);
+    assert.deepEqual(scored, [
+      ['zero none\n\none', ' yes\nand\nmore\n\n'],
+      ['zero none\n\none', ' yes\n\n'],
+      ['zero none\n\none', ' no\n\n'],
+    ]);
+    assert.deepEqual([outcome?.answer, outcome?.isExact, outcome?.choice], ['yes', false, 1]);
+  });
+
   it('waits for what passes, and ends with what does not', async () => {
     const engine = createEngine();
     let calls = 0;

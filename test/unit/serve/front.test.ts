@@ -109,7 +109,7 @@ describe('a prompt in front of a text', () => {
   test('messages are refused, with where to send them', () => {
     assert.throws(
       () => chat([{ role: 'user', content: 'c' }], own),
-      refuses('PROMPT_IS_TEXT', 'model', /a\/b puts 2 examples as text.*\/v1\/completions/),
+      refuses('PROMPT_IS_TEXT', 'model', /a\/b puts 2 examples in front of every request, as text.*\/v1\/completions/),
     );
   });
 });
@@ -135,6 +135,9 @@ describe('turns in front of a conversation', () => {
   });
 
   test('a text is refused, with where to send it', () => {
-    assert.throws(() => completion({}, turns), refuses('PROMPT_IS_CHAT', 'model', /a\/b puts 1 earlier turns.*\/v1\/chat\/completions/));
+    assert.throws(
+      () => completion({}, turns),
+      refuses('PROMPT_IS_CHAT', 'model', /a\/b puts 1 example in front of every request, as earlier turns.*\/v1\/chat\/completions/),
+    );
   });
 });
