@@ -3,6 +3,9 @@
 // Peers in the same run: LoraHub's algorithm (its preset, in factor space), the best single adapter, and the examples in the prompt.
 // Needs the real test bed (a `shared` folder beside the repository, or BRAID_SHARED).
 import { parseArgs } from 'node:util';
+import { LORAHUB_OBJECTIVE } from '#src/compose/objective.js';
+import { measureLikelihood } from '#src/compose/objectives/likelihood.js';
+import { LIKELIHOOD } from '#src/compose/objectives/objectives.js';
 import type { Candidate } from '#src/compose/report.js';
 import { runSearch, type SearchOutcome } from '#src/compose/run-search.js';
 import { parseStrategy } from '#src/compose/strategy.js';
@@ -91,13 +94,15 @@ async function exactMatch(test: readonly Example[], mixture: Mixture, prefix = '
 async function compose(examples: readonly Example[], text: string): Promise<SearchOutcome> {
   const [strategy = '', budget = '200'] = text.split(':');
   const placed = parseExamples(examples);
+  const prompted = promptWithOthers(placed, codec, engine.contextLength);
   return runSearch({
     engine,
     base: { name: parseRepoName('real/base'), digest: digestOf('base') },
     candidates,
-    examples: tokenizeExamples(placed, codec, engine.contextLength),
+    examples: measureLikelihood(tokenizeExamples(placed, codec, engine.contextLength)),
+    objective: { ...LIKELIHOOD, ...LORAHUB_OBJECTIVE },
     examplesDigest: digestOf(JSON.stringify(examples)),
-    prompted: promptWithOthers(placed, codec, engine.contextLength),
+    prompted: prompted && measureLikelihood(prompted),
     strategy: parseStrategy(strategy),
     space: strategy.startsWith('lorahub') ? 'factor' : 'delta',
     seed: 1,
@@ -148,7 +153,7 @@ for (const seed of flags.seeds.split(',')) {
         prompted: await once('prompted', () => exactMatch(test, [], prefix)),
         advice: report.advice,
         expectedLoss: report.expected.composed?.loss ?? NaN,
-        expectedExactMatch: report.expected.composed?.exactMatch ?? NaN,
+        expectedExactMatch: report.expected.composed?.success ?? NaN,
         curve: report.curve.map(({ evaluations, objective }) => ({ evaluations, objective })),
         evaluations: report.evaluations,
         seconds,

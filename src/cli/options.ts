@@ -59,6 +59,13 @@ export function adapterList(text: string, before: readonly string[] | undefined)
   return [...(before ?? []), ...names];
 }
 
+/** `yes,no,maybe`: answers to choose from. */
+export function choiceList(text: string, before: readonly string[] | undefined): string[] {
+  const choices = text.split(',').map((choice) => choice.trim());
+  if (choices.includes('')) throw new InvalidArgumentError('Write the choices with commas between them, such as yes,no.');
+  return [...(before ?? []), ...choices];
+}
+
 export interface MixturePart {
   readonly adapter: string;
   readonly weight: number;

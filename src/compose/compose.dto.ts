@@ -7,6 +7,7 @@ import {
   IsArray,
   IsIn,
   IsInt,
+  IsNumber,
   IsObject,
   IsOptional,
   IsString,
@@ -18,6 +19,9 @@ import {
 import { type Space, SPACES } from '#src/registry/composition-version.entity.js';
 import { WORK_STATUSES, type WorkStatus } from '#src/work/work-status.js';
 import { PRIORITY_NAMES, type PriorityName } from './compose.views.js';
+import { MOST_CHOICES } from '#src/tokenizer/choices.js';
+import { LARGEST_BOUND, LARGEST_REGULARISATION, LORAHUB_OBJECTIVE, SMALLEST_BOUND } from './objective.js';
+import { OBJECTIVE_NAMES, type ObjectiveName } from './objectives/objectives.js';
 import { DEFAULT_BUDGET, DEFAULT_PRESET, describeStages, PRESET_NAMES } from './strategy.js';
 
 /** Candidates of one search: each costs an evaluation before the search begins, and its span must stay searchable. */
@@ -127,6 +131,55 @@ export class ComposeRequest {
   @IsOptional()
   @IsIn(SPACES)
   readonly space?: Space;
+
+  @ApiPropertyOptional({
+    enum: OBJECTIVE_NAMES,
+    default: 'likelihood',
+    description:
+      "What is minimised. likelihood: nats per answer token; normalised: the same, every example weighing alike; choice: −log of the right one's share among `choices`, each scored as the answer; exact: whether greedy decoding gives the answer, with a small share of the likelihood.",
+  })
+  @IsOptional()
+  @IsIn(OBJECTIVE_NAMES)
+  readonly objective?: ObjectiveName;
+
+  @ApiPropertyOptional({
+    type: [String],
+    example: ['yes', 'no'],
+    description: 'Of the objective choice, which they ask for by themselves: the answers to choose from; every answer must be one.',
+  })
+  @IsOptional()
+  @IsArray()
+  @ArrayMinSize(2)
+  @ArrayMaxSize(MOST_CHOICES)
+  @IsString({ each: true })
+  @Length(1, 1000, { each: true })
+  readonly choices?: readonly string[];
+
+  @ApiPropertyOptional({
+    type: 'number',
+    minimum: 0,
+    maximum: LARGEST_REGULARISATION,
+    default: LORAHUB_OBJECTIVE.regularisation,
+    description: 'α: the search minimises the loss + α·mean|w| over all candidates.',
+  })
+  @IsOptional()
+  @IsNumber({ allowNaN: false, allowInfinity: false })
+  @Min(0)
+  @Max(LARGEST_REGULARISATION)
+  readonly regularisation?: number;
+
+  @ApiPropertyOptional({
+    type: 'number',
+    minimum: SMALLEST_BOUND,
+    maximum: LARGEST_BOUND,
+    default: LORAHUB_OBJECTIVE.bound,
+    description: 'Weights are searched from −bound to bound.',
+  })
+  @IsOptional()
+  @IsNumber({ allowNaN: false, allowInfinity: false })
+  @Min(SMALLEST_BOUND)
+  @Max(LARGEST_BOUND)
+  readonly bound?: number;
 
   @ApiPropertyOptional({ example: '1.0.0', description: 'Version of the composition; without it, the next one.' })
   @IsOptional()

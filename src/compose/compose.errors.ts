@@ -33,6 +33,15 @@ export const composeErrors = {
       '"warmStart" must give candidates of this search finite weights from −{bound} to {bound}, by their names without a version: {found}.',
     fields: ['bound', 'found'],
   },
+  CHOICES_MISSING: {
+    status: 400,
+    message: 'The objective "choice" needs "choices": a list of at least two answers, among them every example\'s.',
+  },
+  CHOICES_UNUSED: {
+    status: 400,
+    message: 'The objective "{objective}" knows no "choices": leave them out, or ask for the objective "choice".',
+    fields: ['objective'],
+  },
   NOTHING_CHANGED: {
     status: 409,
     message:

@@ -9,7 +9,7 @@ import { findFactorMismatch } from '#src/registry/find-factor-mismatch.js';
 import { registryErrors } from '#src/registry/registry.errors.js';
 import { RegistryService } from '#src/registry/registry.service.js';
 import { fail as failRuntime } from '#src/runtime/runtime.errors.js';
-import { parseExamples, type TokenizedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
+import { parseExamples, type PlacedExample, type TokenizedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import { streamWork } from '#src/work/follow-work.js';
 import { type CandidateSource, chooseCandidates } from './choose-candidates.js';
@@ -19,6 +19,8 @@ import { ComposeJobStore } from './jobs/compose-job.store.js';
 import { type ComposeRequest, DEFAULT_JOBS_IN_PAGE, DEFAULT_SEED, type ListJobsQuery } from './compose.dto.js';
 import { failCompose } from './compose.errors.js';
 import { type CompositionJobView, type CompositionView, type JobListView, PRIORITIES } from './compose.views.js';
+import { LORAHUB_OBJECTIVE } from './objective.js';
+import { applyObjective, type NamedObjective, parseObjective } from './objectives/objectives.js';
 import { fewestEvaluations } from './pipeline.js';
 import { DEFAULT_PRESET, defaultBudget, nameStrategy, parseStrategy, type Strategy } from './strategy.js';
 import { JobBroadcast } from './jobs/job-broadcast.js';
@@ -55,13 +57,15 @@ export class ComposeService {
     const strategy = parseStrategy(request.strategy ?? DEFAULT_PRESET);
     const examples = parseExamples(request.examples);
     // Tokens are made again when the job runs; here they show whether every example fits the context, and what the task looks like.
-    const tokens = tokenizeExamples(examples, await this.tokenizers.get(baseModel), baseModel.contextLength);
+    const objective = parseObjective(request, examples);
+    const tokens = await this.tokenize(objective, examples, baseModel);
     const { candidates, retrieval } = await chooseCandidates(request, baseModel, this.candidateSource(baseModel, tokens));
     const space = await this.chooseSpace(request.space, strategy, candidates);
     const budget = request.budget ?? defaultBudget(strategy);
     const fewest = fewestEvaluations(candidates.length);
     if (budget < fewest) throw failCompose('BUDGET_TOO_SMALL', { budget, candidates: candidates.length, fewest });
-    const warmStart = request.warmStart === undefined ? undefined : parseWarmStart(request.warmStart, candidates);
+    const { regularisation = LORAHUB_OBJECTIVE.regularisation, bound = LORAHUB_OBJECTIVE.bound } = request;
+    const warmStart = request.warmStart === undefined ? undefined : parseWarmStart(request.warmStart, candidates, bound);
 
     const id = await this.store.create({
       name,
@@ -76,6 +80,10 @@ export class ComposeService {
         seed: request.seed ?? DEFAULT_SEED,
         strategy: nameStrategy(strategy),
         space,
+        objective: objective.name,
+        ...(objective.choices !== undefined && { choices: objective.choices }),
+        regularisation,
+        bound,
         ...(warmStart !== undefined && { warmStart }),
         ...(retrieval !== undefined && { retrieval }),
       },
@@ -134,6 +142,18 @@ export class ComposeService {
     );
   }
 
+  /** The examples with their own answers. @throws BraidError of examples where one of them, or one with another choice, does not fit */
+  private async tokenize(
+    objective: NamedObjective,
+    examples: readonly PlacedExample[],
+    baseModel: BaseModel,
+  ): Promise<readonly TokenizedExample[]> {
+    const codec = await this.tokenizers.get(baseModel);
+    const tokenize = (asked: readonly PlacedExample[]): readonly TokenizedExample[] =>
+      tokenizeExamples(asked, codec, baseModel.contextLength);
+    return (await applyObjective(objective, examples, tokenize))?.examples ?? [];
+  }
+
   /** Delta space, but what LoraHub does it does in factor space where the shapes allow that. @throws BraidError FACTORS_DIFFER where it was asked for */
   private async chooseSpace(asked: Space | undefined, strategy: Strategy, candidates: readonly Candidate[]): Promise<Space> {
     const isLoraHub = nameStrategy(strategy) === 'lorahub';
@@ -189,6 +209,7 @@ export class ComposeService {
       seed: request.seed,
       strategy: request.strategy,
       space: request.space ?? 'delta',
+      objective: request.objective ?? 'likelihood',
       composition: status === 'succeeded' ? await this.compositionOf(job) : null,
     };
   }

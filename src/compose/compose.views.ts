@@ -2,6 +2,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { type Space, SPACES } from '#src/registry/composition-version.entity.js';
 import { WORK_STATUSES, type WorkFailure, type WorkStatus } from '#src/work/work-status.js';
+import { OBJECTIVE_NAMES, type ObjectiveName } from './objectives/objectives.js';
 import type { CompositionPart, CompositionReport, Recipe } from './report.js';
 
 /** By what `priority` a job waits, as the queue orders it. */
@@ -113,6 +114,8 @@ export class CompositionJobView extends ListedJobView {
   readonly strategy: string;
   @ApiProperty({ enum: SPACES })
   readonly space: Space;
+  @ApiProperty({ enum: OBJECTIVE_NAMES, description: 'What is minimised; see the objective of a request.' })
+  readonly objective: ObjectiveName;
   @ApiProperty({ type: CompositionView, nullable: true, description: 'Present when the job succeeded.' })
   readonly composition: CompositionView | null;
 }

@@ -9,14 +9,24 @@ export interface EvaluationRequest {
   readonly examples: readonly number[];
 }
 
-/** What the model makes of one example under one weight vector. */
+/** What the model makes of one example, or of one row of tokens, under one weight vector. */
 export interface ExampleLoss {
-  /** −Σ log p over the answer's tokens, nats; Infinity when the model computes no finite number. */
+  /**
+   * −Σ log p over the answer's tokens, nats, or what another objective minimises in its place (objectives/), ≥ 0;
+   * Infinity when the model computes no finite number.
+   */
   readonly nll: number;
-  /** Answer tokens, ≥ 1. */
+  /** Answer tokens, ≥ 1: the loss of several examples is Σ nll / Σ tokens. */
   readonly tokens: number;
-  /** Whether every answer token is the most likely one, so that greedy decoding gives the answer. */
+  /** Whether every answer token is the most likely one, so that greedy decoding gives the answer; or what an objective means by done. */
   readonly isExact: boolean;
+  /** How far the example is done, 0…1. @default exp(−nll), the probability of the whole answer */
+  readonly success?: number;
+}
+
+/** 0 where there is no number. */
+export function successOf({ nll, success = Math.exp(-nll) }: ExampleLoss): number {
+  return Number.isNaN(success) ? 0 : success;
 }
 
 /**

@@ -7,7 +7,7 @@ export interface Evaluation {
   readonly weights: WeightVector;
   /** One per example, in their order. */
   readonly examples: readonly ExampleLoss[];
-  /** Mean negative log-likelihood per answer token over all examples, nats. */
+  /** Σ nll / Σ tokens over all examples: nats per answer token, or what the objective says. */
   readonly loss: number;
   readonly objective: number;
 }

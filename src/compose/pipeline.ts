@@ -26,6 +26,8 @@ export interface ComposeOptions {
   readonly evaluate: Evaluate;
   readonly exampleCount: number;
   readonly objective: Objective;
+  /** The success that guessing has. @default 0 */
+  readonly guess?: number;
   /** Evaluations in all, the baselines among them; at least `fewestEvaluations(candidates)`. */
   readonly budget: number;
   readonly seed: number;
@@ -141,13 +143,16 @@ export async function composeWeights(options: ComposeOptions): Promise<ComposedW
 
   const bestSingle = lowestObjective(baselines.singles.filter((found) => found !== undefined));
   const prompted = await options.prompted?.();
-  const verdict = decide({
-    base: baselines.base.examples,
-    uniform: baselines.uniform.examples,
-    single: validation?.single ?? bestSingle?.examples ?? [],
-    composed: validation?.composed ?? best.examples,
-    ...(prompted !== undefined && { prompted }),
-  });
+  const verdict = decide(
+    {
+      base: baselines.base.examples,
+      uniform: baselines.uniform.examples,
+      single: validation?.single ?? bestSingle?.examples ?? [],
+      composed: validation?.composed ?? best.examples,
+      ...(prompted !== undefined && { prompted }),
+    },
+    options.guess,
+  );
   return {
     best,
     winner: winnerOf(best, baselines),

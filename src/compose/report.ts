@@ -5,6 +5,8 @@ import type { ExampleLoss } from './evaluate.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
 import type { CurvePoint, Evaluation } from './evaluation-ledger.js';
 import type { Objective } from './objective.js';
+import type { ObjectiveWords } from './objectives/example-measure.js';
+import type { NamedObjective } from './objectives/objectives.js';
 import type { ComposedWeights, StageReport, Winner } from './pipeline.js';
 import type { RetrieveReport } from './stages/retrieve.js';
 import type { Advice, Estimate, Verdict } from './stages/verdict.js';
@@ -36,7 +38,8 @@ export interface Recipe {
   readonly seed: number;
   /** Evaluations that could be spent, the baselines among them. */
   readonly budget: number;
-  readonly objective: Objective;
+  /** What is minimised: its loss + α·mean|w|, within ±bound. */
+  readonly objective: NamedObjective & Objective;
   /** Where the search began, of a composition that was composed again. */
   readonly warmStart?: readonly number[];
   readonly examples: { readonly count: number; readonly answerTokens: number; readonly digest: Digest };
@@ -44,7 +47,7 @@ export interface Recipe {
 
 /** A measured point of the search. */
 export interface Measured {
-  /** Mean negative log-likelihood per answer token over all examples, nats; null where it was not finite. */
+  /** Over all examples, in the unit that `measures` names; null where it was not finite. */
   readonly loss: number | null;
   /** loss + α·mean|w|; null where it was not finite. */
   readonly objective: number | null;
@@ -55,19 +58,31 @@ export interface AttributedPart {
   readonly adapter: RepoName;
   readonly version: Version;
   readonly weight: number;
-  /** How much higher the objective is without it, nats; null where the rest cannot be evaluated. */
+  /** How much higher the objective is without it; null where the rest cannot be evaluated. */
   readonly gain: number | null;
 }
 
-/** One example under base and composition: its loss in nats, and whether greedy decoding gives exactly its answer. */
+/** What a mixture makes of one example. */
+export interface Outcome {
+  /** The answer's negative log-likelihood, nats, or what another objective minimises in its place; null where it was not finite. */
+  readonly nll: number | null;
+  /** Whether greedy decoding gives exactly the answer, or what another objective means by done. */
+  readonly isExact: boolean;
+  /** How far the objective has the example done, 0…1; absent where it is exp(−nll), the chance of the whole answer. */
+  readonly success?: number;
+}
+
+/** One example under base and composition. */
 export interface ExampleOutcome {
-  readonly base: { readonly nll: number | null; readonly isExact: boolean };
-  readonly composed: { readonly nll: number | null; readonly isExact: boolean };
+  readonly base: Outcome;
+  readonly composed: Outcome;
   /** Under a mixture that was chosen without this example; absent where nothing was validated. */
-  readonly unseen?: { readonly nll: number | null; readonly isExact: boolean };
+  readonly unseen?: Outcome;
 }
 
 export interface CompositionReport {
+  /** What losses and successes are, in words; absent in reports from before there were several objectives. */
+  readonly measures?: ObjectiveWords;
   /** Which of the measured points won on the examples; the composition is that point. */
   readonly winner: Winner;
   /** What to do with the task. */
@@ -99,6 +114,7 @@ export interface CompositionReport {
 }
 
 export interface ReportFacts {
+  readonly measures: ObjectiveWords;
   readonly budget: number;
   readonly seconds: number;
   readonly promptTokens: CompositionReport['promptTokens'];
@@ -115,13 +131,14 @@ export function partsOf(composed: ComposedWeights, candidates: readonly Candidat
 export function createReport(
   composed: ComposedWeights,
   candidates: readonly Candidate[],
-  { budget, seconds, promptTokens }: ReportFacts,
+  { measures, budget, seconds, promptTokens }: ReportFacts,
 ): CompositionReport {
   const { best, baselines, winner, validation, verdict, curve, stages, stop, evaluations } = composed;
   return {
+    measures,
     winner,
     advice: verdict.advice,
-    verdict: describeVerdict(composed, candidates, promptTokens),
+    verdict: describeVerdict(composed, candidates, promptTokens, measures),
     expected: finiteEstimates(verdict.expected),
     promptTokens,
     composed: measured(best),
@@ -156,8 +173,10 @@ function measured({ loss, objective }: Evaluation): Measured {
   return { loss: finite(loss), objective: finite(objective) };
 }
 
-function outcome(example: ExampleLoss | undefined): { nll: number | null; isExact: boolean } {
-  return { nll: finite(example?.nll ?? NaN), isExact: example?.isExact ?? false };
+function outcome(example: ExampleLoss | undefined): Outcome {
+  if (example === undefined) return { nll: null, isExact: false };
+  const { nll, isExact, success } = example;
+  return { nll: finite(nll), isExact, ...(success !== undefined && { success }) };
 }
 
 /** JSON knows no Infinity. */
@@ -167,10 +186,10 @@ function finite(value: number): number | null {
 
 function finiteEstimates(expected: Verdict['expected']): Verdict['expected'] {
   const most = Number.MAX_VALUE;
-  const clip = ({ loss, interval: [low, high], exactMatch }: Estimate): Estimate => ({
+  const clip = ({ loss, interval: [low, high], success }: Estimate): Estimate => ({
     loss: Math.min(loss, most),
     interval: [Math.min(low, most), Math.min(high, most)],
-    exactMatch,
+    success,
   });
   return Object.fromEntries(Object.entries(expected).map(([method, estimate]) => [method, clip(estimate)]));
 }
@@ -180,6 +199,7 @@ function describeVerdict(
   { winner, best, baselines, verdict }: ComposedWeights,
   candidates: readonly Candidate[],
   promptTokens: CompositionReport['promptTokens'],
+  { unit, of, success }: ObjectiveWords,
 ): string {
   const bestSingle = baselines.singles.reduce(
     (least, found, i) => ((found?.objective ?? Infinity) < (baselines.singles[least]?.objective ?? Infinity) ? i : least),
@@ -190,22 +210,22 @@ function describeVerdict(
   const measuredSingle = baselines.singles[bestSingle];
   const single = named === undefined || measuredSingle === undefined ? undefined : `${named.adapter}@${named.version}`;
   const { expected } = verdict;
-  const percent = (found: Estimate | undefined): string => (found === undefined ? 'unknown' : `${Math.round(found.exactMatch * 100)} %`);
+  const percent = (found: Estimate | undefined): string => (found === undefined ? 'unknown' : `${Math.round(found.success * 100)} %`);
   const parts = best.weights.filter((w) => w !== 0).length;
-  const onExamples = `On the examples: composed ${shown(best.loss)}, ${single === undefined ? '' : `${single} ${shown(measuredSingle?.loss)}, `}base ${shown(baselines.base.loss)} nats per token.`;
+  const onExamples = `On the examples: composed ${shown(best.loss)}, ${single === undefined ? '' : `${single} ${shown(measuredSingle?.loss)}, `}base ${shown(baselines.base.loss)} ${unit} ${of}.`;
   switch (verdict.advice) {
     case 'compose':
-      return `Use the composition of ${parts} ${parts === 1 ? 'adapter' : 'adapters'}: ${percent(expected.composed)} exact answers to expect, where ${single === undefined ? '' : `${single}, the best single adapter, gives ${percent(expected.single)} and `}the base alone gives ${percent(expected.base)}. ${onExamples}`;
+      return `Use the composition of ${parts} ${parts === 1 ? 'adapter' : 'adapters'}: ${percent(expected.composed)} ${success} to expect, where ${single === undefined ? '' : `${single}, the best single adapter, gives ${percent(expected.single)} and `}the base alone gives ${percent(expected.base)}. ${onExamples}`;
     case 'single':
-      return `Use ${single ?? 'the best single adapter'} alone: ${percent(expected.single)} exact answers to expect, and a composition promises no more (${percent(expected.composed)}). ${onExamples}`;
+      return `Use ${single ?? 'the best single adapter'} alone: ${percent(expected.single)} ${success} to expect, and a composition promises no more (${percent(expected.composed)}). ${onExamples}`;
     case 'uniform':
-      return `Use all candidates in equal parts: ${percent(expected.uniform)} exact answers to expect, and nothing that was searched promises more (${percent(expected.composed)}). ${onExamples}`;
+      return `Use all candidates in equal parts: ${percent(expected.uniform)} ${success} to expect, and nothing that was searched promises more (${percent(expected.composed)}). ${onExamples}`;
     case 'base':
-      return `Use the base alone: ${percent(expected.base)} exact answers to expect, and no adapter promises more. ${onExamples}`;
+      return `Use the base alone: ${percent(expected.base)} ${success} to expect, and no adapter promises more. ${onExamples}`;
     case 'prompt':
-      return `Put the examples into the prompt of the base model: ${percent(expected.prompted)} exact answers to expect, where the composition promises ${percent(expected.composed)}; it costs ${Math.round(promptTokens.prompted ?? 0)} tokens a request instead of ${Math.round(promptTokens.plain)}. ${onExamples}`;
+      return `Put the examples into the prompt of the base model: ${percent(expected.prompted)} ${success} to expect, where the composition promises ${percent(expected.composed)}; it costs ${Math.round(promptTokens.prompted ?? 0)} tokens a request instead of ${Math.round(promptTokens.plain)}. ${onExamples}`;
     case 'nothing':
-      return `Nothing here does this task: ${percent(expected.composed)} exact answers to expect of the best mixture, ${single === undefined ? '' : `${percent(expected.single)} of ${single}, `}${percent(expected.base)} of the base alone. ${winner === 'base' ? '' : 'What was found is kept as the least bad. '}${onExamples}`;
+      return `Nothing here does this task: ${percent(expected.composed)} ${success} to expect of the best mixture, ${single === undefined ? '' : `${percent(expected.single)} of ${single}, `}${percent(expected.base)} of the base alone. ${winner === 'base' ? '' : 'What was found is kept as the least bad. '}${onExamples}`;
   }
 }
 

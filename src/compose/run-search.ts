@@ -8,7 +8,9 @@ import type { Evaluate, ExampleLoss } from './evaluate.js';
 import { composeWeights, NothingEvaluable } from './pipeline.js';
 import type { Strategy } from './strategy.js';
 import type { LedgerProgress } from './evaluation-ledger.js';
-import { LORAHUB_OBJECTIVE } from './objective.js';
+import { type Objective } from './objective.js';
+import { createMeasuredEvaluation, type ExampleMeasure } from './objectives/example-measure.js';
+import { guessOf, type NamedObjective, wordsOf } from './objectives/objectives.js';
 import { type CompositionPart, type CompositionReport, createReport, partsOf, type Recipe } from './report.js';
 import { createMixtureEvaluation } from './score-mixtures.js';
 
@@ -16,14 +18,16 @@ export interface SearchInput {
   readonly engine: Engine;
   readonly base: Recipe['base'];
   readonly candidates: Recipe['candidates'];
-  readonly examples: readonly TokenizedExample[];
+  /** As the objective measures them. */
+  readonly examples: ExampleMeasure;
+  readonly objective: NamedObjective & Objective;
   readonly examplesDigest: Recipe['examples']['digest'];
   /** How the candidates were found; for the recipe. */
   readonly retrieval?: Recipe['retrieval'];
   readonly strategy: Strategy;
   readonly warmStart?: readonly number[];
-  /** The examples with the others in the prompt; undefined where that cannot be. */
-  readonly prompted?: readonly TokenizedExample[] | undefined;
+  /** The examples with the others in the prompt, measured alike; undefined where that cannot be. */
+  readonly prompted?: ExampleMeasure | undefined;
   readonly space: Recipe['space'];
   readonly seed: number;
   readonly budget: number;
@@ -33,7 +37,7 @@ export interface SearchInput {
   readonly onProgress?: (progress: LedgerProgress) => void;
 }
 
-/** What an evaluation is of: its weights are those of these candidates, its indices those of these examples. */
+/** What an evaluation is of: its weights are those of these candidates, its indices those of these rows of tokens. */
 export interface EvaluationOf {
   readonly candidates: readonly Digest[];
   readonly examples: readonly TokenizedExample[];
@@ -47,14 +51,16 @@ export interface SearchOutcome {
 
 /** @throws BraidError NOTHING_EVALUABLE and what the engine throws; the signal's reason when it is aborted */
 export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
-  const { base, space, candidates, examples, strategy, warmStart, prompted, seed, budget, onProgress } = input;
+  const { base, space, candidates, strategy, objective, warmStart, prompted, seed, budget, onProgress } = input;
+  const { examples } = input.examples;
   const startedAt = performance.now();
-  const evaluate = evaluationOf({ candidates: candidates.map(({ digest }) => digest), examples }, input);
+  const digests = candidates.map(({ digest }) => digest);
   const composed = await composeWeights({
     candidates: candidates.length,
-    evaluate,
+    evaluate: measuredEvaluation(input.examples, digests, input),
     exampleCount: examples.length,
-    objective: LORAHUB_OBJECTIVE,
+    objective,
+    guess: guessOf(objective),
     budget,
     seed,
     strategy,
@@ -74,7 +80,7 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
     strategy,
     seed,
     budget,
-    objective: LORAHUB_OBJECTIVE,
+    objective,
     ...(warmStart !== undefined && { warmStart }),
     examples: {
       count: examples.length,
@@ -82,12 +88,16 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
       digest: input.examplesDigest,
     },
   };
-  const promptTokens = { plain: meanPromptLength(examples), prompted: prompted === undefined ? null : meanPromptLength(prompted) };
-  const seconds = (performance.now() - startedAt) / 1000;
-  return { parts: partsOf(composed, candidates), recipe, report: createReport(composed, candidates, { budget, seconds, promptTokens }) };
+  const promptTokens = { plain: meanPromptLength(examples), prompted: prompted === undefined ? null : meanPromptLength(prompted.examples) };
+  const facts = { measures: wordsOf(objective), budget, seconds: (performance.now() - startedAt) / 1000, promptTokens };
+  return { parts: partsOf(composed, candidates), recipe, report: createReport(composed, candidates, facts) };
 }
 
-/** On the engine, patiently, and through the memory where there is one. */
+/** The objective's losses on the engine, patiently, and of what is scored through the memory where there is one. */
+function measuredEvaluation(measure: ExampleMeasure, candidates: readonly Digest[], input: SearchInput): Evaluate {
+  return createMeasuredEvaluation(measure, evaluationOf({ candidates, examples: measure.rows }, input));
+}
+
 function evaluationOf(of: EvaluationOf, { engine, space, remember, signal }: SearchInput): Evaluate {
   const evaluate = createMixtureEvaluation({ engine, ...of, space, ...(signal !== undefined && { signal }) });
   const patient: Evaluate = (requests) => patiently(() => evaluate(requests), signal);
@@ -95,8 +105,8 @@ function evaluationOf(of: EvaluationOf, { engine, space, remember, signal }: Sea
 }
 
 /** Losses of the base alone. */
-async function scoreBase(examples: readonly TokenizedExample[], input: SearchInput): Promise<readonly ExampleLoss[]> {
-  const [losses = []] = await evaluationOf({ candidates: [], examples }, input)([{ weights: [], examples: [...examples.keys()] }]);
+async function scoreBase(measure: ExampleMeasure, input: SearchInput): Promise<readonly ExampleLoss[]> {
+  const [losses = []] = await measuredEvaluation(measure, [], input)([{ weights: [], examples: [...measure.examples.keys()] }]);
   return losses;
 }
 

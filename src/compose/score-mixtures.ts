@@ -51,27 +51,51 @@ export function createMixtureEvaluation({ engine, candidates, examples, space, s
   };
 
   return async (requests) => {
-    const losses: ExampleLoss[][] = [];
-    for (const call of cutCalls(requests, examples, space)) losses.push(...(await scoreCall(call)));
+    const losses = requests.map((): ExampleLoss[] => []);
+    for (const call of cutCalls(requests, examples, space)) {
+      const scored = await scoreCall(call);
+      for (const [i, { position }] of call.entries()) losses[position]?.push(...(scored[i] ?? []));
+    }
     return losses;
   };
 }
 
-/** Neighbouring requests within both limits together; a request is never cut. */
-function cutCalls(requests: readonly EvaluationRequest[], examples: readonly TokenizedExample[], space: Space): EvaluationRequest[][] {
-  const calls: EvaluationRequest[][] = [];
+/** A request, or as many of its examples as a call may hold. */
+interface Piece extends EvaluationRequest {
+  /** The request's place among those that were asked. */
+  readonly position: number;
+}
+
+/** Neighbouring requests within both limits together; one that is too large by itself is cut. */
+function cutCalls(requests: readonly EvaluationRequest[], examples: readonly TokenizedExample[], space: Space): Piece[][] {
+  const calls: Piece[][] = [];
   let tokens = Infinity;
-  for (const request of requests) {
-    const size = request.examples.reduce((sum, index) => sum + exampleAt(examples, index).ids.length, 0);
+  for (const { piece, size } of requests.flatMap((request, position) => cutRequest(request, position, examples))) {
     const isFull = space === 'factor' && calls.at(-1)?.length === MOST_COMBINED_PER_CALL;
     if (isFull || tokens + size > MOST_TOKENS_PER_CALL) {
       calls.push([]);
       tokens = 0;
     }
-    calls.at(-1)?.push(request);
+    calls.at(-1)?.push(piece);
     tokens += size;
   }
   return calls;
+}
+
+function cutRequest(
+  { weights, examples: wanted }: EvaluationRequest,
+  position: number,
+  examples: readonly TokenizedExample[],
+): { readonly piece: Piece; readonly size: number }[] {
+  const pieces: { indices: number[]; size: number }[] = [];
+  for (const index of wanted) {
+    const { length } = exampleAt(examples, index).ids;
+    let last = pieces.at(-1);
+    if (last === undefined || last.size + length > MOST_TOKENS_PER_CALL) pieces.push((last = { indices: [], size: 0 }));
+    last.indices.push(index);
+    last.size += length;
+  }
+  return pieces.map(({ indices, size }) => ({ piece: { weights, examples: indices, position }, size }));
 }
 
 function exampleAt(examples: readonly TokenizedExample[], index: number): TokenizedExample {

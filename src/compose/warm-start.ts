@@ -1,12 +1,13 @@
 // Weights by the names of adapters, as a client gives them, become a point of the search.
 import { failCompose } from './compose.errors.js';
-import { LORAHUB_OBJECTIVE } from './objective.js';
 import type { Candidate } from './report.js';
 
-const { bound } = LORAHUB_OBJECTIVE;
-
-/** One weight per candidate, in their order; candidates without one get 0. @throws BraidError WARM_START_INVALID */
-export function parseWarmStart(weights: Readonly<Record<string, unknown>>, candidates: readonly Candidate[]): number[] {
+/**
+ * One weight per candidate, in their order; candidates without one get 0.
+ * @param bound weights lie within ±bound
+ * @throws BraidError WARM_START_INVALID
+ */
+export function parseWarmStart(weights: Readonly<Record<string, unknown>>, candidates: readonly Candidate[], bound: number): number[] {
   const refuse = (found: string): Error => failCompose('WARM_START_INVALID', { bound, found });
   const start = new Array<number>(candidates.length).fill(0);
   for (const [name, weight] of Object.entries(weights)) {

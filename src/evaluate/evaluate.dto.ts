@@ -1,14 +1,13 @@
 // What the routes of evaluations take.
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsBoolean, IsInt, IsOptional, IsString, Length, Matches, Max, Min } from 'class-validator';
+import { MOST_CHOICES } from '#src/tokenizer/choices.js';
 
 /** Every example is scored and answered once; more belong into several evaluations, of which each has a result of its own. */
 export const MOST_EVALUATED = 10_000;
 /** Short answers are the rule; a longer completion raises it to what it needs. */
 export const DEFAULT_MAX_TOKENS = 32;
 const LARGEST_MAX_TOKENS = 100_000;
-/** Each is scored on every example. */
-const MOST_CHOICES = 64;
 
 export class EvaluateRequest {
   @ApiProperty({ example: 'me/reverse@1.0.0', description: 'A base model, ns/adapter[@version] or ns/composition[@version].' })

@@ -2,17 +2,6 @@
 import { errorsOf, type ErrorTable } from '#src/http/braid-error.js';
 
 export const evaluateErrors = {
-  ANSWER_NOT_A_CHOICE: {
-    status: 400,
-    message: 'Examples, {place}: the answer "{answer}" is none of the choices {choices}. List every answer that occurs as a choice.',
-    fields: ['place', 'answer', 'choices'],
-  },
-  CHOICES_REPEATED: {
-    status: 400,
-    message: 'The choice "{choice}" is listed more than once (blanks around it do not count): list every choice once.',
-    fields: ['choice'],
-  },
-  CHOICE_BLANK: { status: 400, message: 'Choice {position} is blank: leave it out.', fields: ['position'] },
   TOO_MANY_EVALUATIONS: {
     status: 429,
     message: '{waiting} evaluations wait already, which is the limit: try again when some are done, or cancel them.',

@@ -2,11 +2,11 @@
 import { BraidError } from '#src/http/braid-error.js';
 import type { Engine, Mixture } from '#src/runtime/engine.js';
 import { patiently } from '#src/runtime/patiently.js';
+import { answerTextOf, type ChoiceScore, pickChoice, withAnswer } from '#src/tokenizer/choices.js';
 import { type PlacedExample, type TokenizedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { areTexts, SEPARATOR, type Shots, tokenizeBehind } from '#src/tokenizer/shots.js';
 import type { TextCodec } from '#src/tokenizer/text-codec.js';
 import { answerOf, type ExpectedAnswer, expectedAnswer, isComplete } from './answer-text.js';
-import { answerTextOf, type ChoiceScore, pickChoice, withAnswer } from './choices.js';
 
 /** What is measured of every example. */
 export interface MeasureSettings {

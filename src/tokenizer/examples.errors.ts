@@ -39,6 +39,17 @@ export const exampleErrors = {
       'Examples, {place}: {found} tokens{behind}; prompt and answer together may have {most}, the context of the base model. Shorten it.',
     fields: ['place', 'found', 'most'],
   },
+  ANSWER_NOT_A_CHOICE: {
+    status: 400,
+    message: 'Examples, {place}: the answer "{answer}" is none of the choices {choices}. List every answer that occurs as a choice.',
+    fields: ['place', 'answer', 'choices'],
+  },
+  CHOICES_REPEATED: {
+    status: 400,
+    message: 'The choice "{choice}" is listed more than once (blanks around it do not count): list every choice once.',
+    fields: ['choice'],
+  },
+  CHOICE_BLANK: { status: 400, message: 'Choice {position} is blank: leave it out.', fields: ['position'] },
 } as const satisfies ErrorTable;
 
 export const failExamples = errorsOf(exampleErrors);

@@ -213,6 +213,28 @@ describe('from a model directory to a composition', () => {
     assert.equal((await hub.json<{ kind: string }>('show', 'acme/mixed')).kind, 'composition');
   });
 
+  it('composes for another objective', async () => {
+    type Job = { objective: string; composition: { recipe: { objective: unknown } } };
+    const examples = join(folder, 'choices.jsonl');
+    writeFileSync(examples, '{"prompt": "say 1:", "completion": " one"}\n{"prompt": "say 2:", "completion": " two"}\n');
+    const request = ['compose', 'acme/chosen', '--base', 'tiny/base', '--examples', examples, '--budget', '8'];
+    const job = await hub.json<Job>(...request, '--choices', 'one,two, three', '--regularisation', '0.1', '--bound', '2');
+    assert.equal(job.objective, 'choice');
+    assert.deepEqual(job.composition.recipe.objective, { name: 'choice', choices: ['one', 'two', 'three'], regularisation: 0.1, bound: 2 });
+    const { out } = await hub.braid(...request, '--objective', 'exact', '--explain');
+    assert.match(out, /^LOSS +ERRORS\n/m);
+    assert.match(out, /^TO EXPECT +LOSS .* EXACT ANSWERS +PROMPT$/m);
+    await hub.refused('ANSWER_NOT_A_CHOICE', ...request, '--choices', 'one,three');
+    await hub.refused('CHOICES_MISSING', ...request, '--objective', 'choice');
+    for (const wrong of [
+      ['--objective', 'bleu'],
+      ['--choices', 'one,'],
+      ['--bound', '0.5'],
+      ['--regularisation', '-1'],
+    ])
+      assert.equal((await hub.braid(...request, ...wrong)).status, 2, wrong.join(' '));
+  });
+
   it('completes with a base, an adapter, a composition and a mixture, streamed as in one piece', async () => {
     type Completion = { choices: { text: string }[] };
     const ask = async (...args: string[]): Promise<string> => {

@@ -181,6 +181,34 @@ describeOnHomes('composition routes', (home) => {
     await follow(uneven);
   });
 
+  it('other objectives: the words in the report, what was scored for one is not scored again for another, and all of it is kept', async () => {
+    const asked = [
+      { prompt: 'objective a', completion: ' the' },
+      { prompt: 'objective b', completion: ' d' },
+    ];
+    const run = async (name: string, changes: object): Promise<{ view: CompositionView; rows: number }> => {
+      const [before] = await hub.app.get(DataSource).query<{ count: number }[]>('SELECT count(*)::int AS count FROM compose_evaluations');
+      const id = await start({ name, examples: asked, strategy: 'select-then-search', budget: 5, ...changes });
+      assert.equal((await follow(id)).at(-1)?.type, 'done');
+      const { body } = await get<CompositionJobView>(`/api/compositions/jobs/${id}`);
+      assert.ok(body.composition);
+      assert.equal(body.objective, body.composition.recipe.objective.name);
+      const [after] = await hub.app.get(DataSource).query<{ count: number }[]>('SELECT count(*)::int AS count FROM compose_evaluations');
+      return { view: body.composition, rows: (after?.count ?? 0) - (before?.count ?? 0) };
+    };
+    const likelihood = await run('me/likely', {});
+    // Two examples under five mixtures, and prompted.
+    assert.equal(likelihood.rows, 12);
+    assert.equal(likelihood.view.report.measures?.success, 'exact answers');
+    for (const objective of ['normalised', 'exact']) assert.equal((await run(`me/${objective}`, { objective })).rows, 0);
+    const { view, rows } = await run('me/chosen', { choices: ['the', 'd', ' none '], regularisation: 0.5, bound: 2 });
+    assert.equal(rows, 24, 'the right answers are known, the two wrong ones of each are not');
+    assert.deepEqual(view.recipe.objective, { name: 'choice', choices: ['the', 'd', 'none'], regularisation: 0.5, bound: 2 });
+    assert.match(view.report.verdict, /accuracy to expect.*nats of the right one among 3 choices/);
+    const page = await (await fetch(`${hub.url}/api/compositions/me/chosen/report`)).text();
+    assert.ok(page.includes('Accuracy to expect') && !page.includes('per answer token'));
+  });
+
   it('a stream that broke goes on behind its last event, whatever was missed', async () => {
     const id = await start({ name: 'me/resumed', seed: 5 });
     const whole = await follow(id);
@@ -317,6 +345,18 @@ describeOnHomes('composition routes', (home) => {
     ['a start with a stranger', { warmStart: { 'me/firs': 1 } }, 400, 'WARM_START_INVALID', /"me\/firs" is not a candidate/],
     ['a start out of bounds', { warmStart: { 'me/first': -1.6 } }, 400, 'WARM_START_INVALID', /has -1.6/],
     ['a start without a number', { warmStart: { 'me/first': '1' } }, 400, 'WARM_START_INVALID', /no number/],
+    ['an unknown objective', { objective: 'bleu' }, 400, 'INVALID_REQUEST', /objective must be one of the following values: likelihood/],
+    ['choice without choices', { objective: 'choice' }, 400, 'CHOICES_MISSING', /needs "choices"/],
+    ['one choice', { choices: ['the'] }, 400, 'INVALID_REQUEST', /choices must contain at least 2/],
+    ['65 choices', { choices: Array.from({ length: 65 }, (_, i) => String(i)) }, 400, 'INVALID_REQUEST', /no more than 64/],
+    ['choices for another objective', { objective: 'exact', choices: ['the', 'd'] }, 400, 'CHOICES_UNUSED', /knows no "choices"/],
+    ['an answer that is no choice', { choices: ['the', 'c'] }, 400, 'ANSWER_NOT_A_CHOICE', /example 2: the answer "d"/],
+    ['a choice beyond the context', { choices: ['the', 'd', 'x'.repeat(300)] }, 400, 'EXAMPLE_TOO_LONG', /example 1: .* may have 256/],
+    ['a price below 0', { regularisation: -0.1 }, 400, 'INVALID_REQUEST', /regularisation must not be less than 0/],
+    ['a price that is no number', { regularisation: '1' }, 400, 'INVALID_REQUEST', /regularisation must be a number/],
+    ['a bound below 1', { bound: 0.5 }, 400, 'INVALID_REQUEST', /bound must not be less than 1/],
+    ['a bound beyond all', { bound: 11 }, 400, 'INVALID_REQUEST', /bound must not be greater than 10/],
+    ['a start beyond its bound', { bound: 1, warmStart: { 'me/first': 1.2 } }, 400, 'WARM_START_INVALID', /from −1 to 1.* has 1.2/],
     ['an unknown space', { space: 'linear' }, 400, 'INVALID_REQUEST', /space must be one of/],
     ['an unknown strategy', { strategy: 'weave,search=adam' }, 400, 'STRATEGY_UNKNOWN', /no search=adam .* surrogate, cma-es/],
     ['a NUL in the query', { query: 'a\0b' }, 400, 'INVALID_REQUEST', /NUL/],
@@ -352,6 +392,9 @@ describeOnHomes('composition routes', (home) => {
       seed: 9,
       strategy: 'search=random',
       adapters: ['me/first', 'me/upper@1.0.0'],
+      choices: ['the', 'd'],
+      regularisation: 0.01,
+      bound: 1.25,
     });
     await follow(first);
     const refuse = async (path: string): Promise<[number, string]> => {
@@ -383,6 +426,7 @@ describeOnHomes('composition routes', (home) => {
     );
     assert.equal(job.composition?.version, '1.1.0');
     assert.equal(job.composition.recipe.examples.digest, before.recipe.examples.digest);
+    assert.deepEqual(job.composition.recipe.objective, { name: 'choice', choices: ['the', 'd'], regularisation: 0.01, bound: 1.25 });
   });
 
   it('the report as a page: its own examples and answers, a policy that lets nothing run, and refusals in JSON', async () => {

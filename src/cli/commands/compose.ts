@@ -6,7 +6,7 @@ import { followJob } from '../follow-job.js';
 import { HubError } from '../hub-http.js';
 import { type CompositionJobView, type CompositionView, type JobRequest } from '../hub-views.js';
 import { Invocation, ownOptions, type CliContext } from '../invocation.js';
-import { adapterList, repoName, version, wholeNumber } from '../options.js';
+import { adapterList, choiceList, realNumber, repoName, version, wholeNumber } from '../options.js';
 import { readExamples } from '../read-examples.js';
 import { type CompositionPage, renderComposition } from '../render/composition.js';
 import { printableLine } from '../terminal.js';
@@ -46,6 +46,17 @@ export function registerCompose(program: Command, context: CliContext): void {
     )
     .option('--explain', 'show what each stage of the search did and spent')
     .addOption(new Option('--space <name>', "what weights act on (default: delta); factor is LoraHub's merge").choices(['delta', 'factor']))
+    .addOption(
+      new Option('--objective <name>', 'what is minimised (default: likelihood; with --choices choice)').choices([
+        'likelihood',
+        'normalised',
+        'choice',
+        'exact',
+      ]),
+    )
+    .option('--choices <a,b,c>', 'every answer is one of these: each is scored, the right one is to be the likeliest', choiceList)
+    .option('--regularisation <n>', 'price of weights: n times the mean of |w| (default: 0.05)', realNumber(0, 10))
+    .option('--bound <n>', 'weights lie between -n and n (default: 1.5)', realNumber(1, 10))
     .addOption(new Option('--report <file>', 'write the report as a page of HTML').conflicts('detach'))
     .addOption(new Option('--priority <name>', 'whose turn comes first (default: normal)').choices(['low', 'normal', 'high']))
     .option('--version <version>', 'semantic version (default: the next minor, or 1.0.0)', version)

@@ -1,13 +1,13 @@
 // `braid eval`: measures models on examples, showing how far it is; several are compared with the first.
 import { basename, extname } from 'node:path';
-import { InvalidArgumentError, type Command } from 'commander';
+import { type Command } from 'commander';
 import { CliError, EXIT } from '../cli-error.js';
 import { createEvalProgress } from '../eval-progress.js';
 import { followStream } from '../follow-stream.js';
 import { HubError } from '../hub-http.js';
 import { type EvaluationDifferenceView, type EvaluationProgress, type EvaluationView } from '../hub-views.js';
 import { Invocation, ownOptions, type CliContext } from '../invocation.js';
-import { versionedName, wholeNumber } from '../options.js';
+import { choiceList, versionedName, wholeNumber } from '../options.js';
 import { readExamples } from '../read-examples.js';
 import { renderEvaluations } from '../render/evaluations.js';
 import { printableLine } from '../terminal.js';
@@ -127,10 +127,4 @@ function nameOfFile(file: string): string {
 function modelNames(text: string, before: readonly string[] | undefined): string[] {
   versionedName(text);
   return [...(before ?? []), text];
-}
-
-function choiceList(text: string, before: readonly string[] | undefined): string[] {
-  const choices = text.split(',').map((choice) => choice.trim());
-  if (choices.includes('')) throw new InvalidArgumentError('Write the choices with commas between them, such as yes,no.');
-  return [...(before ?? []), ...choices];
 }

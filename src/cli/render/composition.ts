@@ -5,6 +5,7 @@ import { bar, signedBar } from './bars.js';
 import { formatAge, formatDuration, formatLoss, formatPlural, formatWeight } from './quantities.js';
 import { lossCurve } from './sparkline.js';
 import { renderExplanation } from './explanation.js';
+import { measuresOf } from './measures.js';
 import { renderTable } from './table.js';
 
 // Parts that round to 0.00 say nothing to a reader.
@@ -12,7 +13,7 @@ const SHOWN_WEIGHT = 0.005;
 const BAR_SIDE = 10;
 const LOSS_BAR = 24;
 const CURVE_WIDTH = 40;
-/** LoraHub's bounds; a weight beyond them fills its bar. */
+/** LoraHub's bounds, where the recipe names none; a weight beyond them fills its bar. */
 const WEIGHT_LIMIT = 1.5;
 
 export interface CompositionPage {
@@ -42,10 +43,10 @@ export function renderComposition(
   ].join('');
 }
 
-function renderWeights({ parts }: CompositionView, style: Style): string {
+function renderWeights({ parts, recipe }: CompositionView, style: Style): string {
   const shown = parts.filter(({ weight }) => Math.abs(weight) >= SHOWN_WEIGHT).sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   if (shown.length === 0) return '\nNo adapter helped: the composition is the base model itself.\n';
-  const limit = Math.max(WEIGHT_LIMIT, ...shown.map(({ weight }) => Math.abs(weight)));
+  const limit = Math.max(objectiveOf(recipe).bound ?? WEIGHT_LIMIT, ...shown.map(({ weight }) => Math.abs(weight)));
   const table = renderTable(
     [{ heading: 'ADAPTER' }, { heading: 'WEIGHT', align: 'right' }, { heading: '' }],
     shown.map((part) => [
@@ -65,6 +66,7 @@ function paint(text: string, weight: number, style: Style): string {
 
 function renderLosses({ report, recipe }: CompositionView, style: Style): string {
   const single = bestSingle(report);
+  const { unit, of } = measuresOf(report);
   const rows = [
     { name: 'base', loss: report.base.loss, note: '' },
     { name: 'best single', loss: single?.loss ?? null, note: single === undefined ? '' : `${single.adapter}@${single.version}` },
@@ -73,7 +75,7 @@ function renderLosses({ report, recipe }: CompositionView, style: Style): string
   ];
   const highest = Math.max(...rows.map(({ loss }) => loss ?? 0));
   const table = renderTable(
-    [{ heading: 'LOSS' }, { heading: 'NATS', align: 'right' }, { heading: '' }, { heading: '' }],
+    [{ heading: 'LOSS' }, { heading: unit.toUpperCase(), align: 'right' }, { heading: '' }, { heading: '' }],
     rows.map(({ name, loss, note }) => {
       const isResult = name === 'composed';
       const drawn = bar(loss ?? 0, highest, LOSS_BAR);
@@ -82,7 +84,7 @@ function renderLosses({ report, recipe }: CompositionView, style: Style): string
     style,
   );
   const examples = formatPlural(recipe.examples.count, 'example');
-  return `\n${table}${style.dim(`per answer token, on ${examples} (${formatPlural(recipe.examples.answerTokens, 'token')})`)}\n\n${printableLine(report.verdict)}\n`;
+  return `\n${table}${style.dim(`${of}, on ${examples} (${formatPlural(recipe.examples.answerTokens, 'token')})`)}\n\n${printableLine(report.verdict)}\n`;
 }
 
 /** The candidate that alone has the lowest objective. */
@@ -95,6 +97,7 @@ function renderSearchLine({ report, recipe }: CompositionView, style: Style): st
     `${Math.ceil(report.evaluations)} of ${report.budget} evaluations`,
     `${recipe.strategy.search}, seed ${recipe.seed}`,
     ...(recipe.space === 'factor' ? ['factor space'] : []),
+    ...objectiveFacts(recipe),
     formatDuration(report.seconds * 1000),
   ];
   const values = curveValues(report.curve, report.evaluations);
@@ -104,6 +107,21 @@ function renderSearchLine({ report, recipe }: CompositionView, style: Style): st
       ? ''
       : `${formatLoss(first)} ${style.cyan(lossCurve(values, CURVE_WIDTH))} ${formatLoss(values.at(-1) ?? Number.NaN)}\n`;
   return `\n${style.dim(`SEARCH  ${facts.join(', ')}`)}\n${drawn}`;
+}
+
+/** What of the objective is not as it is without being asked for. */
+function objectiveFacts(recipe: CompositionView['recipe']): string[] {
+  const { name = 'likelihood', regularisation = 0.05, bound = WEIGHT_LIMIT } = objectiveOf(recipe);
+  return [
+    ...(name === 'likelihood' ? [] : [`objective ${name}`]),
+    ...(regularisation === 0.05 ? [] : [`regularisation ${regularisation}`]),
+    ...(bound === WEIGHT_LIMIT ? [] : [`weights within ±${bound}`]),
+  ];
+}
+
+/** Recipes from before there were several objectives name less. */
+function objectiveOf({ objective }: CompositionView['recipe']): Partial<CompositionView['recipe']['objective']> {
+  return objective ?? {};
 }
 
 /** The best loss so far after each evaluation, from the points where it improved. */

@@ -2,6 +2,7 @@
 import { type CompositionView } from '../hub-views.js';
 import { printableLine, type Style } from '../terminal.js';
 import { formatDuration, formatLoss, formatWeight } from './quantities.js';
+import { measuresOf } from './measures.js';
 import { renderTable } from './table.js';
 
 const METHODS = { base: 'base', single: 'best single', uniform: 'uniform', composed: 'composed', prompted: 'prompted' } as const;
@@ -36,7 +37,7 @@ export function renderExplanation({ report, recipe }: CompositionView, style: St
       { heading: 'TO EXPECT' },
       { heading: 'LOSS', align: 'right' },
       { heading: '80 % INTERVAL', align: 'right' },
-      { heading: 'EXACT', align: 'right' },
+      { heading: measuresOf(report).success.toUpperCase(), align: 'right' },
       { heading: 'PROMPT', align: 'right' },
     ],
     (Object.keys(METHODS) as (keyof typeof METHODS)[]).flatMap((method) => {
@@ -45,7 +46,7 @@ export function renderExplanation({ report, recipe }: CompositionView, style: St
       const tokens = method === 'prompted' ? report.promptTokens.prompted : report.promptTokens.plain;
       const interval = found.interval.map((bound) => formatLoss(bound < 1e6 ? bound : Number.NaN)).join(' … ');
       return [
-        [METHODS[method], formatLoss(found.loss), interval, `${Math.round(found.exactMatch * 100)} %`, `${Math.round(tokens ?? 0)} tokens`],
+        [METHODS[method], formatLoss(found.loss), interval, `${Math.round(found.success * 100)} %`, `${Math.round(tokens ?? 0)} tokens`],
       ];
     }),
     style,

@@ -5,6 +5,7 @@ import type { Space } from '#src/registry/composition-version.entity.js';
 import type { PlacedExample } from '#src/tokenizer/examples.js';
 import { Work } from '#src/work/work.entity.js';
 import type { JobProgress } from '../compose.views.js';
+import type { ObjectiveName } from '../objectives/objectives.js';
 import type { Candidate } from '../report.js';
 import type { RetrieveReport } from '../stages/retrieve.js';
 
@@ -19,6 +20,14 @@ export interface JobRequest {
   readonly strategy: string;
   /** @default 'delta' */
   readonly space?: Space;
+  /** What is minimised. @default 'likelihood' */
+  readonly objective?: ObjectiveName;
+  /** Of the objective `choice`, without blanks around them. */
+  readonly choices?: readonly string[];
+  /** α of loss + α·mean|w|. @default 0.05 */
+  readonly regularisation?: number;
+  /** Weights lie in [−bound, bound]. @default 1.5 */
+  readonly bound?: number;
   /** Weights to try first, in the candidates' order. */
   readonly warmStart?: readonly number[];
   /** How the candidates were found, where they were not named. */

@@ -11,6 +11,9 @@ import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import { answerExamples } from '../answer-examples.js';
 import type { ComposeJob } from './compose-job.entity.js';
 import type { JobProgress } from '../compose.views.js';
+import { LORAHUB_OBJECTIVE } from '../objective.js';
+import type { ExampleMeasure, Tokenize } from '../objectives/example-measure.js';
+import { applyObjective, type NamedObjective } from '../objectives/objectives.js';
 import { EvaluationStore } from '../evaluations/evaluation-store.js';
 import { EvaluationWorker } from '../evaluations/evaluation-worker.service.js';
 import { settingsOf } from './job-settings.js';
@@ -44,10 +47,18 @@ export class JobSearch {
    */
   async search(job: ComposeJob, { signal, onProgress, onMeasured }: JobSearchOptions): Promise<Version> {
     const { baseModel, request } = job;
-    const { space = 'delta' } = request;
+    const { space = 'delta', regularisation = LORAHUB_OBJECTIVE.regularisation, bound = LORAHUB_OBJECTIVE.bound } = request;
     const [engine, codec] = await Promise.all([this.engines.get(baseModel.digest), this.tokenizers.get(baseModel)]);
     signal.throwIfAborted();
-    const examples = tokenizeExamples(request.examples, codec, engine.contextLength);
+    const objective: NamedObjective = {
+      name: request.objective ?? 'likelihood',
+      ...(request.choices !== undefined && { choices: request.choices }),
+    };
+    const measure = (tokenize: Tokenize): Promise<ExampleMeasure | undefined> => applyObjective(objective, request.examples, tokenize);
+    const examples = await measure((asked) => tokenizeExamples(asked, codec, engine.contextLength));
+    if (examples === undefined) throw new Error('examples that are asked plainly have no tokens');
+    const prompted = await measure((asked) => promptWithOthers(request.examples, codec, engine.contextLength, asked));
+    signal.throwIfAborted();
     const memory: EvaluationMemory = {
       find: (keys) => this.evaluations.find(keys),
       add: async (baseModelId, losses) => {
@@ -61,6 +72,7 @@ export class JobSearch {
       base: { name: baseModel.name, digest: baseModel.digest },
       candidates: request.candidates,
       examples,
+      objective: { ...objective, regularisation, bound },
       remember: (evaluate, of) => {
         const scope: EvaluationScope = { base: baseModel, ...of, space, precision: 'float32' };
         return createRememberingEvaluation(this.worker.share(evaluate, job.id, scope, signal), memory, scope);
@@ -69,7 +81,7 @@ export class JobSearch {
       ...(request.retrieval !== undefined && { retrieval: request.retrieval }),
       strategy: parseStrategy(request.strategy),
       ...(request.warmStart !== undefined && { warmStart: request.warmStart }),
-      prompted: promptWithOthers(request.examples, codec, engine.contextLength),
+      prompted,
       space,
       seed: request.seed,
       budget: request.budget,
@@ -78,7 +90,7 @@ export class JobSearch {
         onProgress({ stage, evaluations, budget, bestObjective: best?.objective ?? null, bestLoss: best?.loss ?? null }),
     });
     const mixture = createMixture({ space, parts });
-    const answers = await answerExamples({ engine, codec, examples, mixture, signal });
+    const answers = await answerExamples({ engine, codec, examples: examples.examples, mixture, signal });
     await keepExamples(this.objects, request.examples);
     const { version } = await this.registry.addCompositionVersion({
       name: job.name,

@@ -10,6 +10,8 @@ export interface LossCurve {
   readonly stages: readonly { readonly stage: string; readonly evaluations: number }[];
   readonly evaluations: number;
   readonly levels: readonly { readonly label: string; readonly loss: number | null }[];
+  /** What a loss is: "nats per answer token". */
+  readonly unit: string;
 }
 
 export interface CurveFrame {
@@ -52,7 +54,7 @@ export function drawCurve(curve: LossCurve, { width, height, id }: CurveFrame): 
   const path = `M${px(x(first.evaluations))} ${px(y(first.loss))}${steps.join('')}H${px(x(end))}`;
   return markup`<svg class="curve ${id}" viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="${id}-title ${id}-desc">
 <title id="${id}-title">Best loss so far</title>
-<desc id="${id}-desc">${describe(first.loss, last, levels)}</desc>
+<desc id="${id}-desc">${describe(first.loss, last, levels, curve.unit)}</desc>
 ${drawBands(bands, { from: top, to: bottom })}
 ${logarithmicTicks(range).map((tick) => [horizontal('grid', { from: left, to: right }, y(tick)), label('tick', left - 8, y(tick) + 4, 'end', shortNumber(tick))])}
 ${linearTicks(end, width < 500 ? 4 : 8).map((tick) => label('tick', x(tick), bottom + 17, 'middle', String(tick)))}
@@ -134,9 +136,10 @@ function describe(
   start: number,
   last: LossCurve['points'][number],
   levels: readonly { readonly label: string; readonly loss: number }[],
+  unit: string,
 ): string {
   const baselines = levels.map(({ label, loss }) => `${label} ${formatLoss(loss)}`).join(', ');
-  return `From ${formatLoss(start)} to ${formatLoss(last.loss)} nats per answer token, reached after ${Math.ceil(last.evaluations)} evaluations.${baselines === '' ? '' : ` For comparison: ${baselines}.`}`;
+  return `From ${formatLoss(start)} to ${formatLoss(last.loss)} ${unit}, reached after ${Math.ceil(last.evaluations)} evaluations.${baselines === '' ? '' : ` For comparison: ${baselines}.`}`;
 }
 
 /** A little room above and below, and never an empty range. */

@@ -1,8 +1,10 @@
 // The examples one by one: what was asked and wanted, and what base and composition make of it, side by side.
 import type { ExampleAnswers, GivenAnswer } from '../answer-examples.js';
-import type { CompositionReport, ExampleOutcome } from '../report.js';
+import type { ObjectiveWords } from '../objectives/example-measure.js';
+import { LIKELIHOOD_WORDS } from '../objectives/likelihood.js';
+import type { CompositionReport, ExampleOutcome, Outcome } from '../report.js';
 import type { Example } from '#src/tokenizer/examples.js';
-import { type Content, type Markup, markup, shortened } from './markup.js';
+import { capitalized, type Content, type Markup, markup, shortened } from './markup.js';
 import { formatLoss, formatPercent, NOTHING } from './numbers.js';
 import { table } from './table.js';
 
@@ -12,18 +14,25 @@ const MOST_IN_FULL = 20;
 const MOST_TEXT = 1200;
 const MOST_TEXT_IN_ROW = 120;
 
-type Outcome = ExampleOutcome['base'];
-
 /** @param examples undefined when they were not kept: then there are numbers without texts */
-export function renderExamples({ examples: outcomes, answers = [] }: CompositionReport, examples: readonly Example[] | undefined): Markup {
-  const full = outcomes.slice(0, MOST_IN_FULL).map((outcome, i) => renderExample(i + 1, examples?.[i], outcome, answers[i]));
+export function renderExamples(
+  { examples: outcomes, answers = [], measures = LIKELIHOOD_WORDS }: CompositionReport,
+  examples: readonly Example[] | undefined,
+): Markup {
+  const full = outcomes.slice(0, MOST_IN_FULL).map((outcome, i) => renderExample(i + 1, examples?.[i], outcome, answers[i], measures));
   const rest = outcomes.slice(MOST_IN_FULL);
   return markup`${examples === undefined && markup`<p class="small">The texts of the examples were not kept.</p>`}${full}${
-    rest.length > 0 && renderRest(rest, examples?.slice(MOST_IN_FULL))
+    rest.length > 0 && renderRest(rest, examples?.slice(MOST_IN_FULL), measures)
   }`;
 }
 
-function renderExample(number: number, example: Example | undefined, outcome: ExampleOutcome, answers: ExampleAnswers | undefined): Markup {
+function renderExample(
+  number: number,
+  example: Example | undefined,
+  outcome: ExampleOutcome,
+  answers: ExampleAnswers | undefined,
+  { isExact: word, share }: ObjectiveWords,
+): Markup {
   const rows: { name: string; outcome: Outcome; answer: Content }[] = [
     { name: 'Base', outcome: outcome.base, answer: answers && renderAnswer(answers.base) },
     { name: 'Composed', outcome: outcome.composed, answer: answers && renderAnswer(answers.composed) },
@@ -38,22 +47,32 @@ ${table(
   [
     { heading: 'Under' },
     ...(hasAnswers ? [{ heading: 'Answer' }] : []),
-    { heading: 'Exact' },
-    { heading: 'Chance', isNumber: true },
+    { heading: capitalized(word) },
+    ...(share === undefined ? [] : [{ heading: share, isNumber: true }]),
     { heading: 'Loss', isNumber: true },
   ],
-  rows.map(({ name, outcome: { nll, isExact }, answer }) => ({
+  rows.map(({ name, outcome: { nll, isExact, success }, answer }) => ({
     isMarked: name === 'Composed',
-    cells: [name, ...(hasAnswers ? [answer] : []), exact(isExact), nll === null ? NOTHING : formatPercent(Math.exp(-nll)), formatLoss(nll)],
+    cells: [
+      name,
+      ...(hasAnswers ? [answer] : []),
+      done(isExact, word),
+      ...(share === undefined ? [] : [nll === null ? NOTHING : formatPercent(success ?? Math.exp(-nll))]),
+      formatLoss(nll),
+    ],
   })),
 )}
 </article>\n`;
 }
 
-function renderRest(outcomes: readonly ExampleOutcome[], examples: readonly Example[] | undefined): Markup {
+function renderRest(
+  outcomes: readonly ExampleOutcome[],
+  examples: readonly Example[] | undefined,
+  { isExact: word }: ObjectiveWords,
+): Markup {
   const hasUnseen = outcomes.some(({ unseen }) => unseen !== undefined);
   const cell = (outcome: Outcome | undefined): Content =>
-    outcome === undefined ? NOTHING : markup`${exact(outcome.isExact)} ${formatLoss(outcome.nll)}`;
+    outcome === undefined ? NOTHING : markup`${done(outcome.isExact, word)} ${formatLoss(outcome.nll)}`;
   return markup`<h3>The other ${outcomes.length}</h3>${table(
     'The other examples',
     [
@@ -73,10 +92,10 @@ function renderRest(outcomes: readonly ExampleOutcome[], examples: readonly Exam
 }
 
 /** Not by colour alone. */
-function exact(isExact: boolean): Markup {
-  return isExact
-    ? markup`<span class="yes">✓<span class="aloud"> exact</span></span>`
-    : markup`<span class="no">✗<span class="aloud"> not exact</span></span>`;
+function done(isDone: boolean, word: string): Markup {
+  return isDone
+    ? markup`<span class="yes">✓<span class="aloud"> ${word}</span></span>`
+    : markup`<span class="no">✗<span class="aloud"> not ${word}</span></span>`;
 }
 
 /** A text with its own line breaks and spaces; a chat as its turns. */

@@ -1,8 +1,9 @@
 // The table of verdicts: what each method does with the examples, what to expect of it on new ones, and its price in tokens.
 import type { Advice } from '../stages/verdict.js';
+import { LIKELIHOOD_WORDS } from '../objectives/likelihood.js';
 import type { CompositionReport } from '../report.js';
 import { drawBar } from './bars.js';
-import { type Content, type Markup, markup, named } from './markup.js';
+import { capitalized, type Content, type Markup, markup, named } from './markup.js';
 import { formatInterval, formatLoss, formatPercent, NOTHING } from './numbers.js';
 import { table } from './table.js';
 
@@ -29,6 +30,7 @@ const ADVISED: Readonly<Record<Advice, Method | undefined>> = {
 
 export function renderExpectations(report: CompositionReport): Markup {
   const single = bestSingle(report);
+  const { success } = report.measures ?? LIKELIHOOD_WORDS;
   const losses: Readonly<Record<Method, number | null | undefined>> = {
     base: report.base.loss,
     single: single?.loss,
@@ -49,7 +51,7 @@ export function renderExpectations(report: CompositionReport): Markup {
           markup`${NAMES[method]}${isAdvised && markup` <span class="tag">advised</span>`}${notes[method] && markup`<span class="note">${notes[method]}</span>`}`,
           formatLoss(losses[method]),
           found === undefined ? NOTHING : markup`${formatLoss(found.loss)}<span class="note">${formatInterval(found.interval)}</span>`,
-          found === undefined ? NOTHING : markup`${formatPercent(found.exactMatch)}${drawBar(found.exactMatch, 1)}`,
+          found === undefined ? NOTHING : markup`${formatPercent(found.success)}${drawBar(found.success, 1)}`,
           tokens === null ? NOTHING : String(Math.round(tokens)),
         ],
       },
@@ -61,7 +63,7 @@ export function renderExpectations(report: CompositionReport): Markup {
       { heading: 'Method' },
       { heading: 'Loss on the examples', isNumber: true },
       { heading: 'Loss to expect', isNumber: true },
-      { heading: 'Exact answers to expect', isNumber: true },
+      { heading: `${capitalized(success)} to expect`, isNumber: true },
       { heading: 'Prompt tokens', isNumber: true },
     ],
     rows,

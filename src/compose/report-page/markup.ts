@@ -45,6 +45,11 @@ export function shortened(text: string, most: number): string {
   return `${head} … ${(text.length - head.length - tail.length).toLocaleString('en')} more characters … ${tail}`;
 }
 
+/** With its first letter large. */
+export function capitalized(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
 /** A name from outside, kept from turning the direction of the text around it; it may break before its own parts. */
 export function named(text: string): Markup {
   const parts = text.split(/(?<=\/)|(?=@)/);

@@ -7,6 +7,8 @@ import type { Example } from '#src/tokenizer/examples.js';
 import { type CurveFrame, drawCurve, type LossCurve } from './curve.js';
 import { renderExamples } from './examples.js';
 import { bestSingle, renderExpectations } from './expectations.js';
+import { LIKELIHOOD_WORDS } from '../objectives/likelihood.js';
+import { LIKELIHOOD, type NamedObjective } from '../objectives/objectives.js';
 import { Markup, markup, named } from './markup.js';
 import { formatDuration, formatEvaluations, formatPlural } from './numbers.js';
 import { PAGE_POLICY } from './policy.js';
@@ -44,6 +46,7 @@ const FRAMES: readonly CurveFrame[] = [
 /** The page as a whole document. */
 export function renderPage(page: ReportPage): string {
   const { name, version, report, recipe } = page;
+  const words = report.measures ?? LIKELIHOOD_WORDS;
   return markup`<!doctype html>
 <html lang="en">
 <head>
@@ -59,12 +62,12 @@ export function renderPage(page: ReportPage): string {
 ${renderHeader(page)}
 <section aria-labelledby="expect">
 <h2 id="expect">What to expect</h2>
-<p class="lead">Losses are nats per answer token, lower is better. What to expect of new examples is measured on examples that had no say in the choice; below it the 80 % interval. An answer is exact when greedy decoding gives all of it.</p>
+<p class="lead">Losses are ${words.unit} ${words.of}, lower is better. What to expect of new examples is measured on examples that had no say in the choice; below it the 80 % interval. ${words.explainsSuccess}</p>
 ${renderExpectations(report)}
 </section>
 <section aria-labelledby="weights">
 <h2 id="weights">The weights</h2>
-${renderWeights(page.parts, report)}
+${renderWeights(page.parts, report, recipe.objective.bound)}
 </section>
 <section aria-labelledby="search">
 <h2 id="search">The search</h2>
@@ -73,7 +76,7 @@ ${renderStages(report, recipe)}
 </section>
 <section aria-labelledby="examples">
 <h2 id="examples">The examples</h2>
-<p class="lead">Chance is the probability of the whole wanted answer, loss its negative logarithm. <em>Unseen</em>: under a mixture that was chosen without this example.</p>
+<p class="lead">${words.explainsLoss} <em>Unseen</em>: under a mixture that was chosen without this example.</p>
 ${renderExamples(report, page.examples)}
 </section>
 <details>
@@ -102,10 +105,12 @@ function renderHeader({ name, version, base, createdAt, recipe, report }: Report
 }
 
 function renderCurve(report: CompositionReport): Markup {
+  const { unit, of } = report.measures ?? LIKELIHOOD_WORDS;
   const curve: LossCurve = {
     points: report.curve,
     stages: report.stages,
     evaluations: report.evaluations,
+    unit: `${unit} ${of}`,
     levels: [
       { label: 'base', loss: report.base.loss },
       { label: 'best single', loss: bestSingle(report)?.loss ?? null },
@@ -115,17 +120,24 @@ function renderCurve(report: CompositionReport): Markup {
   const drawn = FRAMES.map((frame) => drawCurve(curve, frame));
   if (drawn.includes(undefined)) return markup`<p>No point of the search had a finite loss.</p>`;
   return markup`<figure>${drawn}
-<figcaption>Loss on the examples of the weights that were best by the objective so far, nats per answer token on a logarithmic scale; a dot is an improvement.</figcaption>
+<figcaption>Loss on the examples of the weights that were best by the objective so far, ${unit} ${of}, on a logarithmic scale; a dot is an improvement.</figcaption>
 </figure>`;
 }
 
 function renderFooter({ recipe, report }: ReportPage): Markup {
   const { candidates, space, seed, strategy, objective, examples, base } = recipe;
   return markup`<footer>
-<p>Strategy ${nameStrategy(strategy)}, seed ${seed}, ${formatPlural(candidates.length, 'candidate')}, ${space} space, weights within ±${objective.bound}, objective loss + ${objective.regularisation} · mean |w|, stopped by ${report.stop}.</p>
+<p>Strategy ${nameStrategy(strategy)}, seed ${seed}, ${formatPlural(candidates.length, 'candidate')}, ${space} space, weights within ±${objective.bound}, objective: ${describeObjective(objective)} + ${objective.regularisation} · mean |w|, stopped by ${report.stop}.</p>
 <p>Base ${base.digest}, examples ${examples.digest} (${formatPlural(examples.answerTokens, 'answer token')}).</p>
 <p>Made by Braid.</p>
 </footer>`;
+}
+
+/** Recipes from before there were several objectives name none. */
+function describeObjective({ name, choices }: Partial<NamedObjective>): string {
+  return choices === undefined
+    ? (name ?? LIKELIHOOD.name)
+    : `choice of ${choices.slice(0, 8).join(', ')}${choices.length > 8 ? ', …' : ''}`;
 }
 
 function dayOf(date: Date): string {

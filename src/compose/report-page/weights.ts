@@ -5,15 +5,14 @@ import { type Markup, markup, named } from './markup.js';
 import { formatLoss, formatPlural, formatWeight, NOTHING } from './numbers.js';
 import { table } from './table.js';
 
-/** LoraHub's bounds; a weight beyond them fills its bar. */
-const BOUND = 1.5;
 const MOST_PARTS = 64;
 
-export function renderWeights(parts: readonly CompositionPart[], { attribution }: CompositionReport): Markup {
+/** @param bound of the search: a weight there fills its bar */
+export function renderWeights(parts: readonly CompositionPart[], { attribution }: CompositionReport, bound: number): Markup {
   if (parts.length === 0) return markup`<p>No adapter has a weight: the composition is the base model itself.</p>`;
   const gains = new Map(attribution.map(({ adapter, version, gain }) => [`${adapter}@${version}`, gain]));
   const hasGains = gains.size > 0;
-  const limit = Math.max(BOUND, ...parts.map(({ weight }) => Math.abs(weight)));
+  const limit = Math.max(bound, ...parts.map(({ weight }) => Math.abs(weight)));
   const sorted = [...parts].sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   const rows = sorted.slice(0, MOST_PARTS).map(({ adapter, version, weight }) => {
     const name = `${adapter}@${version}`;

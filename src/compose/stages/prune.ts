@@ -5,14 +5,14 @@ import type { Strategy } from '../strategy.js';
 
 /** A share of the objective that is worth one adapter fewer at serving. */
 const TOLERANCE = 0.02;
-/** The same in nats, for objectives near 0. */
+/** The same as a difference, for objectives near 0. */
 const SMALLEST_LOSS = 0.002;
 
 /** What one adapter brings to a mixture. */
 export interface Attribution {
   readonly candidate: number;
   readonly weight: number;
-  /** How much higher the objective is without it, nats; Infinity when the rest cannot be evaluated. */
+  /** How much higher the objective is without it; Infinity when the rest cannot be evaluated. */
   readonly gain: number;
 }
 

@@ -1,5 +1,5 @@
 // What to do with the task: use the composition, one adapter, the examples as a prompt, or none of these; said from losses alone, no I/O.
-import type { ExampleLoss } from '../evaluate.js';
+import { type ExampleLoss, successOf } from '../evaluate.js';
 import { meanLoss } from '../evaluation-ledger.js';
 
 export type Advice = 'compose' | 'single' | 'uniform' | 'base' | 'prompt' | 'nothing';
@@ -15,12 +15,12 @@ export interface Evidence {
 }
 
 export interface Estimate {
-  /** Mean negative log-likelihood per answer token to expect on new examples, nats. */
+  /** The loss to expect on new examples, in the objective's unit. */
   readonly loss: number;
   /** 80 % interval of the loss on as many new examples. */
   readonly interval: readonly [number, number];
-  /** Chance of an exact answer to expect: the mean over examples of the probability of the whole answer. */
-  readonly exactMatch: number;
+  /** Share of exact answers, of right choices or of the reward to expect, as the objective means it: the mean over examples. */
+  readonly success: number;
 }
 
 export interface Verdict {
@@ -29,30 +29,39 @@ export interface Verdict {
   readonly expected: Readonly<Partial<Record<'base' | 'uniform' | 'single' | 'composed' | 'prompted', Estimate>>>;
 }
 
-/** Below this chance of an exact answer a method does not do the task. */
+/** A method that does no more than this share of what guessing leaves undone does not do the task. */
 const HELPLESS = 0.1;
+/** Where methods have the same success, as shares of a few examples often have, one that is surer of its answers by this much is better. */
+const SURER = 0.05;
 /** Student's t, two-sided 80 %, by degrees of freedom from 1; the last one for more. */
 const STUDENT_T = [3.08, 1.89, 1.64, 1.53, 1.48, 1.44, 1.41, 1.4, 1.38, 1.37, 1.28] as const;
 
 /**
- * The method with the highest expected chance of an exact answer; "nothing" where none reaches HELPLESS, however low its loss. Simpler ones win ties: base, single, uniform, composed, prompt (which costs tokens with every request).
+ * The method with the highest success to expect; "nothing" where none is clearly better than guessing, however low its loss. Simpler ones
+ * win ties: base, single, uniform, composed, prompt (which costs tokens with every request).
+ * @param guess the success that guessing has
  */
-export function decide(evidence: Evidence): Verdict {
+export function decide(evidence: Evidence, guess = 0): Verdict {
   const expected = Object.fromEntries(
     Object.entries(evidence).flatMap(([method, losses]: [string, readonly ExampleLoss[] | undefined]) =>
       losses === undefined || losses.length === 0 ? [] : [[method, estimate(losses)]],
     ),
   ) as Verdict['expected'];
   const { base, single, uniform, composed, prompted } = expected;
-  const ranked = [
-    { advice: 'base' as const, found: base },
-    { advice: 'single' as const, found: single },
-    { advice: 'uniform' as const, found: uniform },
-    { advice: 'compose' as const, found: composed },
-    { advice: 'prompt' as const, found: prompted },
-  ].flatMap(({ advice, found }) => (found === undefined ? [] : [{ advice, ...found }]));
-  const [best] = [...ranked].sort((a, b) => b.exactMatch - a.exactMatch);
-  if (best === undefined || best.exactMatch < HELPLESS) return { advice: 'nothing', expected };
+  const methods = [
+    { advice: 'base' as const, found: base, losses: evidence.base },
+    { advice: 'single' as const, found: single, losses: evidence.single },
+    { advice: 'uniform' as const, found: uniform, losses: evidence.uniform },
+    { advice: 'compose' as const, found: composed, losses: evidence.composed },
+    { advice: 'prompt' as const, found: prompted, losses: evidence.prompted ?? [] },
+  ].flatMap(({ advice, found, losses }) =>
+    found === undefined ? [] : [{ advice, success: found.success, certainty: certaintyOf(losses) }],
+  );
+  const most = Math.max(...methods.map(({ success }) => success));
+  const equals = methods.filter(({ success }) => success === most);
+  const surest = Math.max(...equals.map(({ certainty }) => certainty));
+  const best = equals.find(({ certainty }) => certainty >= surest - SURER);
+  if (best === undefined || best.success < guess + HELPLESS * (1 - guess)) return { advice: 'nothing', expected };
   return { advice: best.advice, expected };
 }
 
@@ -60,12 +69,17 @@ export function decide(evidence: Evidence): Verdict {
 export function estimate(losses: readonly ExampleLoss[]): Estimate {
   const n = losses.length;
   const loss = meanLoss(losses);
-  const exactMatch = losses.reduce((sum, { nll }) => sum + Math.exp(-nll), 0) / n;
+  const success = losses.reduce((sum, example) => sum + successOf(example), 0) / n;
   const logs = losses.map(({ nll, tokens }) => Math.log(nll / tokens + 0.01));
   const mean = logs.reduce((sum, x) => sum + x, 0) / n;
   const variance = n < 2 ? Infinity : logs.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (n - 1);
   // Of the mean of n measured and of n new ones.
   const spread = (STUDENT_T[Math.min(n - 2, STUDENT_T.length - 1)] ?? STUDENT_T[0]) * Math.sqrt((2 * variance) / n);
   const interval: readonly [number, number] = Number.isFinite(spread) ? [loss * Math.exp(-spread), loss * Math.exp(spread)] : [0, Infinity];
-  return { loss, interval, exactMatch };
+  return { loss, interval, success };
+}
+
+/** Mean of exp(−loss): between methods of equal success, the one with the lower losses is the surer one. */
+function certaintyOf(losses: readonly ExampleLoss[]): number {
+  return losses.reduce((sum, { nll, tokens }) => sum + successOf({ nll: nll / tokens, tokens: 1, isExact: false }), 0) / losses.length;
 }

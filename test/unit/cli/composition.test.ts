@@ -85,6 +85,30 @@ curl http://127.0.0.1:8400/v1/completions -H 'content-type: application/json' -d
     );
   });
 
+  it('names what was minimised where that is not the likelihood, and weights against their own bound', () => {
+    const measures = { unit: 'nats', of: 'of the right one among 3 choices', success: 'accuracy' };
+    const objective = { name: 'choice', choices: ['a', 'b', 'c'], regularisation: 0.5, bound: 3 };
+    const expected = { base: { loss: 1.1, interval: [0.9, 1.2], success: 0.4 } };
+    const view = composition({}, { measures, expected, stages: [], attribution: [], promptTokens: { plain: 9, prompted: null } });
+    const text = renderComposition(
+      {
+        composition: {
+          ...view,
+          recipe: { ...view.recipe, candidates: [{ adapter: 'acme/reverse' }], objective },
+        } as unknown as CompositionView,
+        hubUrl: '',
+        prompt: '',
+        explain: true,
+      },
+      terminal,
+    );
+    assert.match(text, /^LOSS +NATS\n/m);
+    assert.match(text, /^of the right one among 3 choices, on 5 examples \(61 tokens\)$/m);
+    assert.match(text, /^acme\/reverse@1\.0\.0 +\+0\.82 +│██▌$/m);
+    assert.match(text, /^SEARCH .*, seed 1, objective choice, regularisation 0\.5, weights within ±3, /m);
+    assert.match(text, /^TO EXPECT +LOSS +80 % INTERVAL +ACCURACY +PROMPT\nbase +1\.1000 +0\.9000 … 1\.2000 +40 % +9 tokens$/m);
+  });
+
   it('says so when no adapter helped, and draws losses that are not finite as nothing', () => {
     const text = page(composition({ parts: [] }, { base: { loss: null, objective: null }, curve: [] }));
     assert.match(text, /No adapter helped: the composition is the base model itself\./);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { composeWeights, type ComposedWeights } from '#src/compose/pipeline.js';
 import { LORAHUB_OBJECTIVE, type WeightVector } from '#src/compose/objective.js';
+import { LIKELIHOOD_WORDS } from '#src/compose/objectives/likelihood.js';
 import { type Candidate, createReport, partsOf } from '#src/compose/report.js';
 import { PRESETS } from '#src/compose/strategy.js';
 import { digestOf, parseRepoName, parseVersion } from '#src/ids/ids.js';
@@ -27,7 +28,7 @@ function search(loss: (w: WeightVector) => number): Promise<ComposedWeights> {
   });
 }
 
-const facts = { budget: 60, seconds: 1.5, promptTokens: { plain: 10, prompted: null } };
+const facts = { measures: LIKELIHOOD_WORDS, budget: 60, seconds: 1.5, promptTokens: { plain: 10, prompted: null } };
 
 describe('report', () => {
   it('parts are the winning point exactly, without candidates of weight 0', async () => {

@@ -143,6 +143,22 @@ describe('createMixtureEvaluation', () => {
     );
   });
 
+  it('cuts a vector on many examples, and puts their losses together again in order', async () => {
+    const calls: ScoreRow[][] = [];
+    const long = Array.from({ length: 9 }, (_, i) => ({ ids: [...new Array<number>(9_999).fill(1), i], from: 9_999 }));
+    const evaluate = createMixtureEvaluation({ engine: arithmeticEngine(calls), candidates, examples: long, space: 'delta' });
+    const found = await evaluate([
+      { weights: [0, 0], examples: [8, 1, 2, 3, 4] },
+      { weights: [0.5, 0], examples: [5] },
+      { weights: [2, 0], examples: [0, 1, 2, 3, 4, 5, 6, 7] },
+    ]);
+    assert.deepEqual(
+      found.map((losses) => losses.map(({ nll }) => nll)),
+      [[8, 1, 2, 3, 4], [5.5], new Array<number>(8).fill(Infinity)],
+    );
+    assert.ok(calls.every((rows) => rows.length <= 3));
+  });
+
   it('in factor space a weight vector is one adapter, or none, or a candidate at the square of its weight', async () => {
     const calls: ScoreRow[][] = [];
     const vectors = [[0, 0], [0, -0.5], [0.25, -0.5], ...Array.from({ length: 7 }, (_, i) => [0.1 * i + 0.1, 0.3])];

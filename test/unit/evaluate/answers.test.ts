@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { answerOf, expectedAnswer, isComplete } from '#src/evaluate/answer-text.js';
-import { answerTextOf, checkChoices, pickChoice, withAnswer } from '#src/evaluate/choices.js';
+import { answerTextOf, checkChoices, pickChoice, withAnswer } from '#src/tokenizer/choices.js';
 import { compareOutcomes, summarizeOutcomes } from '#src/evaluate/summarize-outcomes.js';
 import { BraidError } from '#src/http/braid-error.js';
 import { parseExamples } from '#src/tokenizer/examples.js';

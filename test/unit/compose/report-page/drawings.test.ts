@@ -28,6 +28,7 @@ const curve: LossCurve = {
     { label: 'uniform', loss: 4.1 },
     { label: 'unknown', loss: null },
   ],
+  unit: 'nats per answer token',
 };
 
 function svgOf(drawn: LossCurve): string {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { choiceWords } from '#src/compose/objectives/choice.js';
 import { renderPage } from '#src/compose/report-page/page.js';
 import { PAGE_HEADERS } from '#src/compose/report-page/policy.js';
 import type { ExampleOutcome } from '#src/compose/report.js';
@@ -65,6 +66,30 @@ describe('the page of a report', () => {
       ['Composed', 'TWO', '✓ exact', '95 %', '0.0500'],
       ['Unseen', '–', '✓ exact', '82 %', '0.2000'],
     ]);
+  });
+
+  it('speaks of what was minimised: accuracy among choices, without a chance of its own for each example', () => {
+    const plain = createPage({}, { measures: choiceWords(3) });
+    const page = renderPage({
+      ...plain,
+      recipe: { ...plain.recipe, objective: { name: 'choice', choices: ['a', '<b>'], regularisation: 0, bound: 2 } },
+    });
+    assert.equal(rowsOf(page, 'What each method does with the task')[0]?.[3], 'Accuracy to expect');
+    assert.deepEqual(rowsOf(page, 'Example 2 under base and composition').slice(0, 3), [
+      ['Under', 'Answer', 'Right', 'Loss'],
+      ['Base', '↵ no idea ↵ …', '✗ not right', '9.0000'],
+      ['Composed', 'TWO', '✓ right', '0.0500'],
+    ]);
+    assert.match(page, /Losses are nats of the right one among 3 choices, lower is better\./);
+    assert.match(page, /weights within ±2, objective: choice of a, &lt;b&gt; \+ 0 · mean \|w\|/);
+    assert.ok(!page.includes('per answer token'));
+  });
+
+  it('a report from before there were several objectives minimised the likelihood', () => {
+    const { measures: _measures, ...older } = createPage().report;
+    const page = createPage();
+    const recipe = { ...page.recipe, objective: { regularisation: 0.05, bound: 1.5 } as typeof page.recipe.objective };
+    assert.equal(renderPage({ ...page, report: older, recipe }), renderPage(page));
   });
 
   it('names the stage before the search where candidates were retrieved', () => {
@@ -164,7 +189,7 @@ describe('what is not there', () => {
         {
           advice: 'nothing',
           winner: 'base',
-          expected: { base: { loss: Number.MAX_VALUE, interval: [0, Number.MAX_VALUE], exactMatch: 0 } },
+          expected: { base: { loss: Number.MAX_VALUE, interval: [0, Number.MAX_VALUE], success: 0 } },
           promptTokens: { plain: 12, prompted: null },
           composed: none,
           base: none,

@@ -29,11 +29,36 @@ describe('verdict', () => {
     assert.equal(decide({ ...rest, composed: losses(3, 4, 3, 5, 4) }).advice, 'nothing');
   });
 
+  it('takes the surer one where as many examples are done, and the simpler one where both are as sure', () => {
+    const shares = (nll: number, ...success: number[]): ExampleLoss[] =>
+      success.map((share) => ({ nll, tokens: 1, isExact: share === 1, success: share }));
+    const wrong = shares(3, 0, 0, 0, 0, 0);
+    const others = { base: wrong, uniform: wrong };
+    const all = [1, 1, 1, 1, 1] as const;
+    assert.equal(decide({ ...others, single: shares(0.6, ...all), composed: shares(0.1, ...all) }).advice, 'compose');
+    assert.equal(decide({ ...others, single: shares(0.12, ...all), composed: shares(0.1, ...all) }).advice, 'single');
+    assert.equal(decide({ ...others, single: shares(0.6, ...all), composed: shares(0.1, 1, 1, 1, 1, 0) }).advice, 'single');
+    assert.equal(decide({ ...others, single: wrong, composed: shares(0.1, ...all) }).expected.composed?.success, 1);
+  });
+
+  it('what guessing would do is no help: two of four choices of two are nothing, three are something', () => {
+    const right = (count: number): ExampleLoss[] =>
+      Array.from({ length: 4 }, (_, i) => ({ nll: 0.7, tokens: 1, isExact: i < count, success: i < count ? 1 : 0 }));
+    const others = { base: right(1), uniform: right(0), single: right(2) };
+    assert.equal(decide({ ...others, composed: right(2) }, 1 / 2).advice, 'nothing');
+    assert.equal(decide({ ...others, composed: right(2) }, 1 / 4).advice, 'single');
+    assert.equal(decide({ ...others, composed: right(3) }, 1 / 2).advice, 'compose');
+  });
+
+  it('what is no number has no success, and spoils nothing else', () => {
+    assert.equal(decide({ ...rest, uniform: losses(NaN, NaN), composed: good }).advice, 'compose');
+  });
+
   it('a mixture that cannot be evaluated on one example still has a plain answer', () => {
     const { advice, expected } = decide({ ...rest, composed: losses(0.1, Infinity, 0.1, 0.2, 0.1) });
     assert.equal(advice, 'compose');
     assert.equal(expected.composed?.loss, Infinity);
-    assert.ok((expected.composed?.exactMatch ?? 0) > 0.7);
+    assert.ok((expected.composed?.success ?? 0) > 0.7);
   });
 });
 

@@ -1,6 +1,9 @@
 // Multiple choice: every choice is put in the place of the example's answer and scored, nothing is generated.
-import type { PlacedExample } from '#src/tokenizer/examples.js';
-import { failEvaluate } from './evaluate.errors.js';
+import type { PlacedExample } from './examples.js';
+import { failExamples } from './examples.errors.js';
+
+/** Each is scored on every example. */
+export const MOST_CHOICES = 64;
 
 /** How one choice was scored. */
 export interface ChoiceScore {
@@ -45,13 +48,13 @@ export function withAnswer({ place, example }: PlacedExample, answer: string): P
 export function checkChoices(choices: readonly string[], examples: readonly PlacedExample[]): string[] {
   const stripped = choices.map((choice) => choice.trim());
   for (const [i, choice] of stripped.entries()) {
-    if (choice === '') throw failEvaluate('CHOICE_BLANK', { position: i + 1 });
-    if (stripped.indexOf(choice) !== i) throw failEvaluate('CHOICES_REPEATED', { choice });
+    if (choice === '') throw failExamples('CHOICE_BLANK', { position: i + 1 });
+    if (stripped.indexOf(choice) !== i) throw failExamples('CHOICES_REPEATED', { choice });
   }
   for (const example of examples) {
     const answer = answerTextOf(example).trim();
     if (!stripped.includes(answer)) {
-      throw failEvaluate('ANSWER_NOT_A_CHOICE', { place: example.place, answer: answer.slice(0, 80), choices: stripped.slice(0, 20) });
+      throw failExamples('ANSWER_NOT_A_CHOICE', { place: example.place, answer: answer.slice(0, 80), choices: stripped.slice(0, 20) });
     }
   }
   return stripped;
