@@ -5,13 +5,22 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
+import type { DataSource } from 'typeorm';
 import type { CompositionJobView } from '#src/compose/compose.views.js';
 import { openDataSource } from '#src/database/open-data-source.js';
-import { type CountingHub, environmentOf, killHub, sendTo, startCountingHub, untilTrue } from '#test/fixtures/compose/counting-hub.js';
+import {
+  type CountingHub,
+  environmentOf,
+  killHub,
+  publishTo,
+  sendTo,
+  startCountingHub,
+  untilTrue,
+} from '#test/fixtures/compose/counting-hub.js';
+import { untilEnded } from '#test/fixtures/compose/hub-lives.js';
 import { startBraid } from '#test/e2e/cli-process.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
-import { publishFiles } from '#test/fixtures/publish-client.js';
-import { createTinyAdapter, writeTinyModel } from '#test/fixtures/tiny-model.js';
+import { writeTinyModel } from '#test/fixtures/tiny-model.js';
 
 const request = {
   base: 'tiny/base',
@@ -40,27 +49,32 @@ describeOnHomes('workers', (home) => {
     return started;
   }
 
+  async function onDatabase<Result>(ask: (dataSource: DataSource) => Promise<Result>): Promise<Result> {
+    const dataSource = await openDataSource(home.configuration, []);
+    try {
+      return await ask(dataSource);
+    } finally {
+      await dataSource.destroy();
+    }
+  }
+
   it(
     'share a job without doing anything twice, and finish it when its hub is gone',
     { skip: home.kind === 'embedded' && 'the embedded database belongs to one process' },
     async () => {
       const hub = await start('hub');
       await sendTo(hub, '/api/base-models', { directory: root, name: 'tiny/base' });
-      for (const [seed, word] of ['first', 'upper', 'last'].entries()) {
-        const { config, weights } = createTinyAdapter({ seed: seed + 1, size: 1.5 });
-        const files = { 'adapter_config.json': config, 'adapter_model.safetensors': weights };
-        assert.equal((await publishFiles(hub.url, { name: `me/${word}`, base: 'tiny/base' }, files)).status, 201);
-      }
+      await publishTo(hub, ['first', 'upper', 'last']);
       const published = hub.calls.length;
       const worker = await start('worker');
+      // A job counts on those who have said that they are there.
+      await onDatabase((dataSource) =>
+        untilTrue(async () => (await dataSource.query<unknown[]>('SELECT 1 FROM compose_workers')).length === 2),
+      );
 
       const { id } = await sendTo<{ id: string }>(hub, '/api/compositions/jobs', { ...request, name: 'me/shared' });
-      let job: CompositionJobView | undefined;
-      await untilTrue(async () => {
-        job = await sendTo<CompositionJobView>(hub, `/api/compositions/jobs/${id}`);
-        return job.status !== 'queued' && job.status !== 'running';
-      });
-      assert.deepEqual([job?.status, job?.error], ['succeeded', null]);
+      const { status, error } = await untilEnded<CompositionJobView>(hub, `/api/compositions/jobs/${id}`);
+      assert.deepEqual([status, error], ['succeeded', null]);
       const rows = [hub.calls.slice(published).flat(), worker.calls.flat()];
       assert.ok(
         // How much is whose is up to the machine.
@@ -78,8 +92,7 @@ describeOnHomes('workers', (home) => {
       });
       await untilTrue(() => hub.calls.length > before + 2);
       await killHub(hub);
-      const dataSource = await openDataSource(home.configuration, []);
-      try {
+      await onDatabase(async (dataSource) => {
         // What takes LEASE_MS by itself; a worker that claimed the job first is left alone.
         await dataSource.query(`UPDATE compose_jobs SET lease_until = now() - interval '1 second' WHERE id = $1 AND status = 'running'`, [
           orphan,
@@ -89,9 +102,7 @@ describeOnHomes('workers', (home) => {
           return row?.status === 'succeeded';
         });
         assert.deepEqual(await dataSource.query('SELECT 1 FROM compose_tasks'), []);
-      } finally {
-        await dataSource.destroy();
-      }
+      });
     },
   );
 

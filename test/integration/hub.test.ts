@@ -202,7 +202,7 @@ describe('createHub', () => {
     assert.match(answer.toString(), /^HTTP\/1\.1 400 /);
     await Promise.all([closing, once(stuck, 'close')]);
     const seconds = (performance.now() - startedAt) / 1000;
-    assert.ok(seconds > 4 && seconds < 15, `closed after ${seconds} s`);
+    assert.ok(seconds > 4 && seconds < 60, `closed after ${seconds} s`);
   });
 });
 
