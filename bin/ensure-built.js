@@ -1,7 +1,7 @@
 // Brings a clone to the state where dist/ is true to the sources: installs when the lock file is newer than node_modules, then builds.
 // Plain JavaScript and no imports from node_modules, because it runs before either exists.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -22,12 +22,24 @@ export function runOrExit(command, args) {
 export function ensureBuilt() {
   const installed = join(root, 'node_modules', '.package-lock.json');
   if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(join(root, 'package-lock.json')).mtimeMs) {
+    refuseLink(join(root, 'node_modules'));
     console.error('Installing dependencies (npm ci) …');
     runOrExit('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
   }
   console.error('Building …');
   runOrExit(process.execPath, [join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js'), 'build']);
   removeOrphans(join(root, 'dist'));
+}
+
+/** npm ci empties node_modules before it installs, behind a link too. */
+function refuseLink(folder) {
+  if (!lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  const target = existsSync(folder) ? realpathSync(folder) : 'a folder that is not there';
+  console.error(
+    `${folder} is a symbolic link to ${target}, and older than package-lock.json or incomplete. npm ci would empty the folder behind the link, ` +
+      'which others may use. Run "npm ci" in the clone that the folder belongs to, or remove the link to install a folder of your own here.',
+  );
+  process.exit(1);
 }
 
 /** Removes compiled files whose source is gone, so that a deleted test does not run on. */
