@@ -5,7 +5,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
-import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { EvaluationDifferenceView, EvaluationEvent, EvaluationListView, EvaluationView } from '#src/evaluate/evaluate.views.js';
 import { EvaluationStore } from '#src/evaluate/evaluation.store.js';
 import { parseRepoName, parseRowId, parseVersion } from '#src/ids/ids.js';
@@ -15,6 +14,7 @@ import { createHub, type Hub } from '#src/start-hub.js';
 import { parseExamples, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { loadTextCodec } from '#src/tokenizer/load-text-codec.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
+import { createHubRequests } from '#test/fixtures/hub-requests.js';
 import { publishFiles } from '#test/fixtures/publish-client.js';
 import { createTinyAdapter, writeTinyModel } from '#test/fixtures/tiny-model.js';
 
@@ -32,6 +32,8 @@ const examples: readonly TextExample[] = [
 describeOnHomes('evaluation routes', (home) => {
   let hub: Hub;
   let root: string;
+  const requests = createHubRequests(() => hub.url);
+  const { send, get, post } = requests;
 
   before(async () => {
     root = mkdtempSync(join(tmpdir(), 'braid-evaluate-'));
@@ -73,30 +75,12 @@ describeOnHomes('evaluation routes', (home) => {
     rmSync(root, { recursive: true });
   });
 
-  async function send<Body>(method: string, path: string, body?: unknown): Promise<{ status: number; body: Body }> {
-    const response = await fetch(hub.url + path, {
-      method,
-      ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-    });
-    return { status: response.status, body: (await response.json()) as Body };
-  }
-  const post = <Body>(path: string, body?: unknown) => send<Body>('POST', path, body);
-  const get = <Body>(path: string) => send<Body>('GET', path);
-
   async function start(request: object): Promise<EvaluationView> {
     const { status, body } = await post<EvaluationView>('/api/evaluations', { name: 'test', examples, ...request });
     assert.equal(status, 202, JSON.stringify(body));
     return body;
   }
-  async function follow(id: string): Promise<EvaluationEvent[]> {
-    const response = await fetch(`${hub.url}/api/evaluations/${id}/events`);
-    assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/);
-    assert.ok(response.body);
-    const events: EvaluationEvent[] = [];
-    for await (const { event, data } of response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()))
-      events.push({ type: event, data: JSON.parse(data) as unknown } as EvaluationEvent);
-    return events;
-  }
+  const follow = (id: string) => requests.follow<EvaluationEvent>(`/api/evaluations/${id}/events`);
   async function evaluate(request: object): Promise<EvaluationView> {
     const { id } = await start(request);
     const last = (await follow(id)).at(-1);
