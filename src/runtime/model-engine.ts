@@ -116,10 +116,8 @@ export class ModelEngine implements Engine {
     });
     this.scheduler = new Scheduler(
       this.limits,
-      async (call) => {
-        await this.link.start();
-        return this.link.request('run', call);
-      },
+      // At once where it can be: a reader that leaves meanwhile has its caches forgotten, and that must come behind the run that takes them.
+      (call) => (this.link.isRunning ? this.link.request('run', call) : this.link.start().then(() => this.link.request('run', call))),
       (keys) => void this.link.request('forget', keys).catch(() => undefined),
     );
   }

@@ -35,6 +35,11 @@ export class WorkerLink {
     private readonly onLost: (error: Error) => void,
   ) {}
 
+  /** Whether a request would be sent at once, behind those before it. */
+  get isRunning(): boolean {
+    return this.worker !== undefined;
+  }
+
   /**
    * Starts the thread unless it runs; after a crash it waits out a back-off.
    * @throws BraidError PROVIDER_UNAVAILABLE, WORKER_CRASHED, ENGINE_CLOSED

@@ -169,6 +169,23 @@ describe('an engine over time', () => {
     });
   });
 
+  test('readers that leave between two runs take nothing from the rows beside them', async () => {
+    await withEngine({ maxBatchRows: 8 }, async ({ engine }) => {
+      const read = async (ids: readonly number[], most: number): Promise<number[]> => {
+        const tokens: number[] = [];
+        for await (const { id } of engine.generate(request({ ids, maxTokens: 48 }))) {
+          tokens.push(id);
+          if (tokens.length === most) break;
+        }
+        return tokens;
+      };
+      const alone = await read([7, 8], 48);
+      // A reader gets the tokens of a run one after another, so the later it leaves, the nearer to the next run.
+      const many = await Promise.all(Array.from({ length: 40 }, (_, i) => read([7, 8], i % 4 === 0 ? 48 : 1 + (i % 16))));
+      for (const tokens of many) assert.deepEqual(tokens, alone.slice(0, tokens.length));
+    });
+  });
+
   test('one signal cancels many requests, without a warning of leaks', async (t) => {
     const warnings: Error[] = [];
     const listen = (warning: Error): void => void warnings.push(warning);
