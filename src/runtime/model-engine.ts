@@ -1,10 +1,8 @@
-// The engine of one base model: checks requests, holds their adapters, hands them to the scheduler, and answers each one whatever happens.
-import { setMaxListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
+// The engine of one base model: checks requests, plans their runs, and gives their results back.
 import { listLinearModules } from '#kernels/models/llama.js';
-import type { Digest } from '#src/ids/ids.js';
 import { ModuleTable } from './adapter-fit.js';
-import { AdapterResidency, type Hold } from './adapter-residency.js';
+import { AdapterResidency } from './adapter-residency.js';
+import { Admission } from './admission.js';
 import { checkEmbedRow, checkGenerateRequest, checkScoreOptions, checkScoreRow } from './check-requests.js';
 import type {
   EmbedRow,
@@ -19,13 +17,15 @@ import type {
 } from './engine.js';
 import { createLimits, type EngineLimits } from './engine-limits.js';
 import { fillScores } from './fill-scores.js';
+import type { GenerationTask } from './generation-lane.js';
 import { numberMixtures, packTokens } from './pack-tokens.js';
 import { planSlots, type PlacedAdapter } from './plan-slots.js';
 import { planScoreBatches, type ScorePiece } from './plan-score-batches.js';
 import { HiddenMeans, planEmbedBatches } from './pool-hidden.js';
 import { createEmbedCall, createScoreCall } from './run-calls.js';
 import { fail } from './runtime.errors.js';
-import { Scheduler, type GenerationTask, type ScoreTask } from './scheduler.js';
+import { Scheduler } from './scheduler.js';
+import type { ScoreTask } from './score-queue.js';
 import type { AdapterSource, BaseModelFiles } from './sources.js';
 import { TokenStream } from './token-stream.js';
 import { WorkerLink } from './worker-link.js';
@@ -66,14 +66,6 @@ export async function openEngine(options: EngineOptions): Promise<ModelEngine> {
   return engine;
 }
 
-/** A request that was taken in and not answered yet. */
-interface Ticket {
-  /** Answers the request with an error, lets its adapters go and takes it off the scheduler; does nothing once it is answered. */
-  fail(error: unknown): void;
-  /** Lets go after the last answer. */
-  close(): void;
-}
-
 export class ModelEngine implements Engine {
   readonly contextLength: number;
   readonly vocabularySize: number;
@@ -81,11 +73,7 @@ export class ModelEngine implements Engine {
   private readonly limits: EngineLimits;
   private readonly link: WorkerLink;
   private readonly residency: AdapterResidency;
-  private readonly scheduler: Scheduler;
-  private readonly tickets = new Set<Ticket>();
-  private preparing = 0;
-  private isClosing = false;
-  private whenEmpty: (() => void) | undefined;
+  private readonly admission: Admission;
 
   /** Use {@link openEngine}. */
   constructor(private readonly options: EngineOptions) {
@@ -114,12 +102,18 @@ export class ModelEngine implements Engine {
       // A failed load is a crash of the worker, and that answers every request by itself.
       load: (call) => void this.link.request('load', call).catch(() => undefined),
     });
-    this.scheduler = new Scheduler(
+    const scheduler = new Scheduler(
       this.limits,
       // At once where it can be: a reader that leaves meanwhile has its caches forgotten, and that must come behind the run that takes them.
       (call) => (this.link.isRunning ? this.link.request('run', call) : this.link.start().then(() => this.link.request('run', call))),
       (keys) => void this.link.request('forget', keys).catch(() => undefined),
     );
+    this.admission = new Admission({
+      maxQueue: options.maxQueue,
+      start: () => this.link.start(),
+      residency: this.residency,
+      scheduler,
+    });
   }
 
   /** Starts the worker thread. @throws BraidError PROVIDER_UNAVAILABLE, WORKER_CRASHED */
@@ -183,16 +177,7 @@ export class ModelEngine implements Engine {
    * @param options.drainMs @default 0
    */
   async close({ drainMs = 0 }: { drainMs?: number } = {}): Promise<void> {
-    this.isClosing = true;
-    if (this.tickets.size > 0 && drainMs > 0) {
-      const timer = new AbortController();
-      await Promise.race([
-        new Promise<void>((resolve) => (this.whenEmpty = resolve)),
-        sleep(drainMs, undefined, { signal: timer.signal }).catch(() => undefined),
-      ]);
-      timer.abort();
-    }
-    for (const ticket of [...this.tickets]) ticket.fail(fail('ENGINE_CLOSED'));
+    await this.admission.close(drainMs);
     await this.link.close();
   }
 
@@ -210,26 +195,31 @@ export class ModelEngine implements Engine {
   ): Promise<void> {
     if (batches.length === 0) return;
     await new Promise<void>((resolve, reject) => {
-      this.take(signal, rows, reject, (place, ticket): ScoreTask => ({
-        batches,
-        ...createWork(rows.map(({ mixture }) => place(mixture))),
-        finish: () => {
-          ticket.close();
-          resolve();
-        },
-        fail: (error) => ticket.fail(error),
-      }));
+      this.admission.take({
+        signal,
+        rows,
+        reject,
+        createTask: (place, ticket): ScoreTask => ({
+          batches,
+          ...createWork(rows.map(({ mixture }) => place(mixture))),
+          finish: () => {
+            ticket.close();
+            resolve();
+          },
+          fail: (error) => ticket.fail(error),
+        }),
+      });
     });
   }
 
   private startGeneration(raw: GenerateRequest, stream: TokenStream): () => void {
     try {
       const request = checkGenerateRequest(raw, this);
-      const ticket = this.take(
-        request.signal,
-        [request],
-        (error) => stream.fail(error),
-        (place, owner): GenerationTask => ({
+      const ticket = this.admission.take({
+        signal: request.signal,
+        rows: [request],
+        reject: (error) => stream.fail(error),
+        createTask: (place, owner): GenerationTask => ({
           request,
           adapters: place(request.mixture),
           deliver: (tokens) => {
@@ -240,80 +230,12 @@ export class ModelEngine implements Engine {
           },
           fail: (error) => owner.fail(error),
         }),
-      );
+      });
       return () => ticket.fail(fail('REQUEST_CANCELLED'));
     } catch (error) {
       stream.fail(error);
       return () => undefined;
     }
-  }
-
-  /**
-   * Takes a request in: queue limit, abort signal, worker, adapters, scheduler. `reject` is called at most once.
-   * @throws BraidError ENGINE_CLOSED, QUEUE_FULL, REQUEST_CANCELLED
-   */
-  private take(
-    signal: AbortSignal | undefined,
-    mixtures: readonly { readonly mixture: Mixture }[],
-    reject: (error: unknown) => void,
-    createTask: (place: (mixture: Mixture) => PlacedAdapter[], ticket: Ticket) => GenerationTask | ScoreTask,
-  ): Ticket {
-    if (this.isClosing) throw fail('ENGINE_CLOSED');
-    if (signal?.aborted) throw fail('REQUEST_CANCELLED');
-    const waiting = this.preparing + this.scheduler.waitingCount;
-    if (waiting >= this.options.maxQueue) throw fail('QUEUE_FULL', { waiting });
-
-    let hold: Hold | undefined;
-    let task: GenerationTask | ScoreTask | undefined;
-    const abort = (): void => ticket.fail(fail('REQUEST_CANCELLED'));
-    const ticket: Ticket = {
-      close: () => {
-        if (!this.tickets.delete(ticket)) return;
-        signal?.removeEventListener('abort', abort);
-        hold?.release();
-        if (this.tickets.size === 0) this.whenEmpty?.();
-      },
-      fail: (error) => {
-        if (!this.tickets.has(ticket)) return;
-        if (task !== undefined) this.scheduler.cancel(task);
-        ticket.close();
-        reject(error);
-      },
-    };
-    this.tickets.add(ticket);
-    if (signal !== undefined) {
-      // One signal may stand for many rows, say the choices of one answer; that is no leak.
-      setMaxListeners(0, signal);
-      signal.addEventListener('abort', abort, { once: true });
-    }
-
-    const digests = new Set<Digest>(mixtures.flatMap(({ mixture }) => mixture.map(({ digest }) => digest)));
-    const factors = new Map(
-      mixtures.flatMap(({ mixture }) =>
-        mixture.flatMap((term) => (term.factors === undefined ? [] : [[term.digest, term.factors] as const])),
-      ),
-    );
-    const prepare = async (): Promise<void> => {
-      this.preparing++;
-      try {
-        await this.link.start();
-        hold = await this.residency.acquire([...digests], signal, factors);
-      } finally {
-        this.preparing--;
-      }
-      if (!this.tickets.has(ticket)) {
-        hold.release();
-        return;
-      }
-      const { pages } = hold;
-      const place = (mixture: Mixture): PlacedAdapter[] =>
-        mixture.map(({ digest, weight }) => ({ pages: pages.get(digest) ?? new Map(), weight }));
-      task = createTask(place, ticket);
-      if ('batches' in task) this.scheduler.score(task);
-      else this.scheduler.generate(task);
-    };
-    prepare().catch((error: unknown) => ticket.fail(error));
-    return ticket;
   }
 
   private createScoreCall(
@@ -348,6 +270,6 @@ export class ModelEngine implements Engine {
 
   private recover(error: Error): void {
     this.residency.clear();
-    for (const ticket of [...this.tickets]) ticket.fail(error);
+    this.admission.failAll(error);
   }
 }

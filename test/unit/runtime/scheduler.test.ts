@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { digestOf } from '#src/ids/ids.js';
 import type { GeneratedToken, GenerateRequest } from '#src/runtime/engine.js';
-import { Scheduler, type GenerationTask, type SchedulerLimits, type ScoreTask } from '#src/runtime/scheduler.js';
+import type { GenerationTask } from '#src/runtime/generation-lane.js';
+import { Scheduler, type SchedulerLimits } from '#src/runtime/scheduler.js';
+import type { ScoreTask } from '#src/runtime/score-queue.js';
 import type { RunCall, RunResult } from '#src/runtime/worker/protocol.js';
 
 const STOP = 9;
