@@ -1,5 +1,6 @@
 // `npm run bench -- quality`: compositions for the unseen tasks of the real bed, judged on held-out examples; the tables of docs/compose.md.
 //   npm run bench -- quality [--seeds 0,1,2] [--tasks a,b] [--strategies weave:200,weave:40,lorahub:42] [--json]
+// A strategy is named with its budget, and a number behind that composes for the prompted model: weave:200:4 has four examples in front.
 // Peers in the same run: LoraHub's algorithm (its preset, in factor space), the best single adapter, and the examples in the prompt.
 // Needs the real test bed (a `shared` folder beside the repository, or BRAID_SHARED).
 import { parseArgs } from 'node:util';
@@ -12,8 +13,10 @@ import { parseStrategy } from '#src/compose/strategy.js';
 import { digestOf, parseRepoName, parseVersion } from '#src/ids/ids.js';
 import type { Mixture } from '#src/runtime/engine.js';
 import { createMixture } from '#src/runtime/factor-mixture.js';
+import { createPrompt, tokenizeBehindShots } from '#src/compose/prompted-form.js';
 import { parseExamples, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { loadTextCodec } from '#src/tokenizer/load-text-codec.js';
+import { writeShots } from '#src/tokenizer/shots.js';
 import { promptWithOthers } from '#src/tokenizer/prompt-with-others.js';
 import { type Example, openRealBed } from '#test/real/bed.js';
 import { openBedEngine } from '../bench-engine.js';
@@ -60,7 +63,10 @@ interface Run {
   readonly single: number;
   readonly uniform: number;
   readonly base: number;
+  /** The examples in the prompt: all of them, or as many as the composition has in front. */
   readonly prompted: number;
+  readonly singlePrompted?: number;
+  readonly uniformPrompted?: number;
   readonly advice: string;
   readonly expectedLoss: number;
   readonly expectedExactMatch: number;
@@ -92,14 +98,18 @@ async function exactMatch(test: readonly Example[], mixture: Mixture, prefix = '
 }
 
 async function compose(examples: readonly Example[], text: string): Promise<SearchOutcome> {
-  const [strategy = '', budget = '200'] = text.split(':');
+  const [strategy = '', budget = '200', shots] = text.split(':');
   const placed = parseExamples(examples);
-  const prompted = promptWithOthers(placed, codec, engine.contextLength);
+  const { contextLength } = engine;
+  const plain = measureLikelihood(tokenizeExamples(placed, codec, contextLength));
+  const form = shots === undefined ? undefined : { examples: placed, shots: Number(shots), codec, contextLength };
+  const prompted = form === undefined ? promptWithOthers(placed, codec, contextLength) : undefined;
   return runSearch({
     engine,
     base: { name: parseRepoName('real/base'), digest: digestOf('base') },
     candidates,
-    examples: measureLikelihood(tokenizeExamples(placed, codec, engine.contextLength)),
+    examples: form === undefined ? plain : measureLikelihood(tokenizeBehindShots(form)),
+    ...(form !== undefined && { shots: { count: form.shots, tokens: createPrompt(form).tokens, unprompted: plain } }),
     objective: { ...LIKELIHOOD, ...LORAHUB_OBJECTIVE },
     examplesDigest: digestOf(JSON.stringify(examples)),
     prompted: prompted && measureLikelihood(prompted),
@@ -108,6 +118,10 @@ async function compose(examples: readonly Example[], text: string): Promise<Sear
     seed: 1,
     budget: Number(budget),
   });
+}
+
+function bestIndex(singles: SearchOutcome['report']['singles']): number {
+  return [...singles.entries()].sort(([, a], [, b]) => (a.objective ?? Infinity) - (b.objective ?? Infinity))[0]?.[0] ?? 0;
 }
 
 const runs: Run[] = [];
@@ -127,30 +141,32 @@ for (const seed of flags.seeds.split(',')) {
       const started = performance.now();
       const { parts, recipe, report } = await compose(examples, strategy);
       const seconds = (performance.now() - started) / 1000;
-      // LoraHub's preset scores no candidate alone; the best one is what the first strategy found.
+      // LoraHub's preset scores no candidate alone; the best one is what the first strategy found without a prompt.
+      const alone = report.unprompted?.single;
       const single =
-        known.get('best single') ??
-        [...report.singles.entries()].sort(([, a], [, b]) => (a.objective ?? Infinity) - (b.objective ?? Infinity))[0]?.[0] ??
-        0;
+        known.get('best single') ?? (alone ? candidates.findIndex(({ adapter }) => adapter === alone.adapter) : bestIndex(report.singles));
       known.set('best single', single);
       const digest = candidates[single]?.digest ?? digestOf('');
-      const prefix = examples.map(({ prompt, completion }) => `${prompt}${completion}\n\n`).join('');
+      const { shots } = recipe;
+      const prefix = writeShots(examples.slice(0, shots?.count));
+      const front = shots === undefined ? '' : prefix;
+      const uniform = candidates.map((one) => ({ digest: one.digest, weight: 1 / candidates.length }));
+      const behind = bestIndex(report.singles);
       const run: Run = {
         task,
         seed,
         strategy,
         objective: report.composed.objective ?? Infinity,
         loss: report.composed.loss ?? Infinity,
-        exactMatch: await exactMatch(test, createMixture({ space: recipe.space, parts })),
+        exactMatch: await exactMatch(test, createMixture({ space: recipe.space, parts }), front),
         single: await once(`single ${single}`, () => exactMatch(test, [{ digest, weight: 1 }])),
-        uniform: await once('uniform', () =>
-          exactMatch(
-            test,
-            candidates.map((one) => ({ digest: one.digest, weight: 1 / candidates.length })),
-          ),
-        ),
+        uniform: await once('uniform', () => exactMatch(test, uniform)),
         base: await once('base', () => exactMatch(test, [])),
-        prompted: await once('prompted', () => exactMatch(test, [], prefix)),
+        prompted: await once(`prompted ${prefix}`, () => exactMatch(test, [], prefix)),
+        ...(shots !== undefined && {
+          singlePrompted: await exactMatch(test, [{ digest: candidates[behind]?.digest ?? digestOf(''), weight: 1 }], front),
+          uniformPrompted: await exactMatch(test, uniform, front),
+        }),
         advice: report.advice,
         expectedLoss: report.expected.composed?.loss ?? NaN,
         expectedExactMatch: report.expected.composed?.success ?? NaN,
@@ -176,8 +192,14 @@ function mean(values: readonly number[]): number {
 
 /** Whether following the advice gives, within the tolerance, the best exact match there was to have. */
 function isRight(run: Run): boolean {
-  const best = Math.max(run.exactMatch, run.single, run.uniform, run.base, run.prompted);
-  const advised = { compose: run.exactMatch, single: run.single, uniform: run.uniform, base: run.base, prompt: run.prompted }[run.advice];
+  const { exactMatch: compose, single, uniform, base, prompted: prompt, singlePrompted, uniformPrompted } = run;
+  const methods: Readonly<Record<string, number | undefined>> = {
+    ...{ compose, single, base, prompt },
+    // A search behind a prompt does not measure the uniform mixture without it.
+    ...(singlePrompted === undefined ? { uniform } : { 'single-prompted': singlePrompted, 'uniform-prompted': uniformPrompted }),
+  };
+  const best = Math.max(...Object.values(methods).map((value) => value ?? 0));
+  const advised = methods[run.advice];
   return advised === undefined ? best < HELPLESS : advised >= best - TOLERANCE;
 }
 

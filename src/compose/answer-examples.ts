@@ -16,7 +16,7 @@ const MOST_CHARACTERS = 600;
 
 export interface GivenAnswer {
   readonly text: string;
-  /** False when it was cut before its end of sequence. */
+  /** False when it was cut before its end. */
   readonly isComplete: boolean;
 }
 
@@ -32,6 +32,8 @@ export interface AnswerOptions {
   readonly examples: readonly TokenizedExample[];
   /** The composition. */
   readonly mixture: Mixture;
+  /** Ends an answer as the end of sequence does, where the examples have texts in front. */
+  readonly separator?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -65,7 +67,7 @@ async function answer(
   { ids, from }: TokenizedExample,
   mixture: Mixture,
   maxTokens: number,
-  { engine, codec, signal }: AnswerContext,
+  { engine, codec, separator, signal }: AnswerContext,
 ): Promise<GivenAnswer | null> {
   const prompt = ids.slice(0, from);
   const attempt = async (): Promise<GivenAnswer> => {
@@ -86,6 +88,8 @@ async function answer(
     for await (const { id, finish } of tokens) {
       isComplete = finish === 'stop';
       if (!isComplete) text += decoder.push(id);
+      const end = separator === undefined ? -1 : text.indexOf(separator);
+      if (end >= 0) return storable(text.slice(0, end), true);
     }
     return storable(text + decoder.end(), isComplete);
   };

@@ -22,6 +22,7 @@ import { PRIORITY_NAMES, type PriorityName } from './compose.views.js';
 import { MOST_CHOICES } from '#src/tokenizer/choices.js';
 import { LARGEST_BOUND, LARGEST_REGULARISATION, LORAHUB_OBJECTIVE, SMALLEST_BOUND } from './objective.js';
 import { OBJECTIVE_NAMES, type ObjectiveName } from './objectives/objectives.js';
+import { MOST_SHOTS } from './prompted-form.js';
 import { DEFAULT_BUDGET, DEFAULT_PRESET, describeStages, PRESET_NAMES } from './strategy.js';
 
 /** Candidates of one search: each costs an evaluation before the search begins, and its span must stay searchable. */
@@ -180,6 +181,19 @@ export class ComposeRequest {
   @Min(SMALLEST_BOUND)
   @Max(LARGEST_BOUND)
   readonly bound?: number;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: MOST_SHOTS,
+    description:
+      'Compose for the prompted model: so many of the other examples stand in front of each one, and the first ones in front of every request to the composition. There must be more examples than that.',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(MOST_SHOTS)
+  readonly shots?: number;
 
   @ApiPropertyOptional({ example: '1.0.0', description: 'Version of the composition; without it, the next one.' })
   @IsOptional()

@@ -58,6 +58,29 @@ export const composeErrors = {
     message: '{name}@{version} has no report that could be shown: no search of this kind made it. Compose it again to get one.',
     fields: ['name', 'version'],
   },
+  SHOTS_NEED_EXAMPLES: {
+    status: 400,
+    message:
+      '"shots": {shots} examples are to stand in front of another one, so there must be at least {needed}; found {found}. Send more examples, or ask for fewer shots.',
+    fields: ['shots', 'found', 'needed'],
+  },
+  SHOTS_MIXED: {
+    status: 400,
+    message:
+      'Examples, {first} and {other}: one is a text and one are messages, so neither can stand in front of the other; with "shots" write all in one form.',
+    fields: ['first', 'other'],
+  },
+  SHOT_UNENDED: {
+    status: 400,
+    message:
+      'Examples, {place}: with "shots" a blank line ends an answer, and this one has a blank line in it or a line break at its end: take it out, or write the examples as messages.',
+    fields: ['place'],
+  },
+  SHOTS_TOO_LONG: {
+    status: 400,
+    message: 'Examples, {place}: {found} tokens with {shots} examples in front of it; the context of the base model has {most}. {advice}.',
+    fields: ['place', 'found', 'shots', 'most', 'fitting'],
+  },
   STRATEGY_UNKNOWN: {
     status: 400,
     message:

@@ -6,9 +6,11 @@ import { parseRepoName, parseRowId, parseVersion, type RepoName, type RowId, typ
 import type { BaseModel } from '#src/registry/base-model.entity.js';
 import type { CompositionVersion, Space } from '#src/registry/composition-version.entity.js';
 import { findFactorMismatch } from '#src/registry/find-factor-mismatch.js';
+import { promptOfVersion } from '#src/registry/prompt-of-model.js';
 import { registryErrors } from '#src/registry/registry.errors.js';
 import { RegistryService } from '#src/registry/registry.service.js';
 import { fail as failRuntime } from '#src/runtime/runtime.errors.js';
+import { withAnswer } from '#src/tokenizer/choices.js';
 import { parseExamples, type PlacedExample, type TokenizedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import { streamWork } from '#src/work/follow-work.js';
@@ -22,6 +24,7 @@ import { type CompositionJobView, type CompositionView, type JobListView, PRIORI
 import { LORAHUB_OBJECTIVE } from './objective.js';
 import { applyObjective, type NamedObjective, parseObjective } from './objectives/objectives.js';
 import { fewestEvaluations } from './pipeline.js';
+import { assertShots, assertShotsFit } from './prompted-form.js';
 import { DEFAULT_PRESET, defaultBudget, nameStrategy, parseStrategy, type Strategy } from './strategy.js';
 import { JobBroadcast } from './jobs/job-broadcast.js';
 import { decodeJobCursor, encodeJobCursor } from './jobs/job-cursor.js';
@@ -59,6 +62,7 @@ export class ComposeService {
     // Tokens are made again when the job runs; here they show whether every example fits the context, and what the task looks like.
     const objective = parseObjective(request, examples);
     const tokens = await this.tokenize(objective, examples, baseModel);
+    if (request.shots !== undefined) await this.assertShotsPossible(request.shots, objective, examples, baseModel);
     const { candidates, retrieval } = await chooseCandidates(request, baseModel, this.candidateSource(baseModel, tokens));
     const space = await this.chooseSpace(request.space, strategy, candidates);
     const budget = request.budget ?? defaultBudget(strategy);
@@ -84,6 +88,7 @@ export class ComposeService {
         ...(objective.choices !== undefined && { choices: objective.choices }),
         regularisation,
         bound,
+        ...(request.shots !== undefined && { shots: request.shots }),
         ...(warmStart !== undefined && { warmStart }),
         ...(retrieval !== undefined && { retrieval }),
       },
@@ -154,6 +159,27 @@ export class ComposeService {
     return (await applyObjective(objective, examples, tokenize))?.examples ?? [];
   }
 
+  /** @throws BraidError where the examples cannot stand in front of one another, and of examples */
+  private async assertShotsPossible(
+    shots: number,
+    { choices = [] }: NamedObjective,
+    examples: readonly PlacedExample[],
+    baseModel: BaseModel,
+  ): Promise<void> {
+    assertShots(examples, shots);
+    const codec = await this.tokenizers.get(baseModel);
+    const form = { examples, shots, codec, contextLength: baseModel.contextLength };
+    await assertShotsFit(form);
+    // Every choice is scored in the place of the answer; the longest one needs the most room.
+    const [longest] = [...choices].sort((a, b) => codec.encode(b).length - codec.encode(a).length);
+    if (longest !== undefined) {
+      await assertShotsFit(
+        form,
+        examples.map((example) => withAnswer(example, longest)),
+      );
+    }
+  }
+
   /** Delta space, but what LoraHub does it does in factor space where the shapes allow that. @throws BraidError FACTORS_DIFFER where it was asked for */
   private async chooseSpace(asked: Space | undefined, strategy: Strategy, candidates: readonly Candidate[]): Promise<Space> {
     const isLoraHub = nameStrategy(strategy) === 'lorahub';
@@ -210,6 +236,7 @@ export class ComposeService {
       strategy: request.strategy,
       space: request.space ?? 'delta',
       objective: request.objective ?? 'likelihood',
+      shots: request.shots ?? null,
       composition: status === 'succeeded' ? await this.compositionOf(job) : null,
     };
   }
@@ -219,13 +246,15 @@ export class ComposeService {
   }
 }
 
-function compositionView({ repository, version, space, parts, recipe, report, createdAt }: CompositionVersion): CompositionView {
+function compositionView(found: CompositionVersion): CompositionView {
+  const { repository, version, space, parts, recipe, report, createdAt } = found;
   return {
     name: repository.fullName,
     version,
     baseModel: repository.baseModel.name,
     space,
     parts,
+    prompt: promptOfVersion(found),
     // Written by the job runner, whose types these are.
     recipe: recipe as unknown as Recipe,
     report: report as unknown as CompositionReport,

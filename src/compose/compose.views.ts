@@ -1,6 +1,6 @@
 // What the routes of compose answer.
 import { ApiProperty } from '@nestjs/swagger';
-import { type Space, SPACES } from '#src/registry/composition-version.entity.js';
+import { type CompositionPrompt, type Space, SPACES } from '#src/registry/composition-version.entity.js';
 import { WORK_STATUSES, type WorkFailure, type WorkStatus } from '#src/work/work-status.js';
 import { OBJECTIVE_NAMES, type ObjectiveName } from './objectives/objectives.js';
 import type { CompositionPart, CompositionReport, Recipe } from './report.js';
@@ -40,6 +40,14 @@ export class CompositionView {
     description: '{adapter, version, digest, weight} of every adapter with a weight; empty when the base alone is best.',
   })
   readonly parts: readonly CompositionPart[];
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    nullable: true,
+    description:
+      '{examples, tokens}: what goes in front of every request, which is so many tokens longer; null for a composition that was not composed with shots.',
+  })
+  readonly prompt: CompositionPrompt | null;
   @ApiProperty({ type: 'object', additionalProperties: true })
   readonly recipe: Recipe;
   @ApiProperty({ type: 'object', additionalProperties: true })
@@ -116,6 +124,8 @@ export class CompositionJobView extends ListedJobView {
   readonly space: Space;
   @ApiProperty({ enum: OBJECTIVE_NAMES, description: 'What is minimised; see the objective of a request.' })
   readonly objective: ObjectiveName;
+  @ApiProperty({ type: 'integer', nullable: true, description: 'How many examples stand in front of each one; null for none.' })
+  readonly shots: number | null;
   @ApiProperty({ type: CompositionView, nullable: true, description: 'Present when the job succeeded.' })
   readonly composition: CompositionView | null;
 }

@@ -8,6 +8,7 @@ import { searchFromZero, searchInSpan } from './searches/population-search.js';
 import type { SearchEnd, SearchMethod } from './searches/search-method.js';
 import { searchWithSurrogate } from './searches/surrogate-search.js';
 import { baselineCost, type Baselines, baselineVectors, measureBaselines } from './stages/measure-baselines.js';
+import { behindPrompt, type Unprompted, type UnpromptedOptions } from './stages/measure-unprompted.js';
 import { type Attribution, partsOf, prunes } from './stages/prune.js';
 import { screens } from './stages/screen.js';
 import { type Validation, validations } from './stages/validate.js';
@@ -36,6 +37,8 @@ export interface ComposeOptions {
   readonly warmStart?: WeightVector;
   /** The base with the other examples in its prompt, per example; absent where they do not fit. */
   readonly prompted?: () => Promise<readonly ExampleLoss[]>;
+  /** Where the examples have others in front: base and candidates without them. */
+  readonly unprompted?: (options: UnpromptedOptions) => Promise<Unprompted>;
   readonly onProgress?: (progress: LedgerProgress) => void;
   /** Milliseconds of a clock. @default performance.now */
   readonly now?: () => number;
@@ -66,6 +69,7 @@ export interface ComposedWeights {
   readonly baselines: Baselines;
   readonly attribution: readonly Attribution[];
   readonly validation: Validation | undefined;
+  readonly unprompted: Unprompted | undefined;
   readonly verdict: Verdict;
   readonly stages: readonly StageReport[];
   readonly stop: SearchEnd['stop'];
@@ -143,22 +147,25 @@ export async function composeWeights(options: ComposeOptions): Promise<ComposedW
 
   const bestSingle = lowestObjective(baselines.singles.filter((found) => found !== undefined));
   const prompted = await options.prompted?.();
-  const verdict = decide(
-    {
-      base: baselines.base.examples,
-      uniform: baselines.uniform.examples,
-      single: validation?.single ?? bestSingle?.examples ?? [],
-      composed: validation?.composed ?? best.examples,
-      ...(prompted !== undefined && { prompted }),
-    },
-    options.guess,
-  );
+  const unprompted = await options.unprompted?.({ candidates, finalists: FINALISTS });
+  const measured = {
+    base: baselines.base.examples,
+    uniform: baselines.uniform.examples,
+    single: validation?.single ?? bestSingle?.examples ?? [],
+    composed: validation?.composed ?? best.examples,
+  };
+  const evidence =
+    unprompted === undefined
+      ? { ...measured, ...(prompted !== undefined && { prompted }) }
+      : behindPrompt(measured, unprompted, { isUnseen: validation !== undefined });
+  const verdict = decide(evidence, options.guess);
   return {
     best,
     winner: winnerOf(best, baselines),
     baselines,
     attribution: pruned?.best === best ? pruned.attribution : [],
     validation,
+    unprompted,
     verdict,
     stages,
     stop,

@@ -1,5 +1,6 @@
 // What a search leaves behind: the recipe that gives the same weights again, and the report of what was measured on the way. Both are JSON.
 import type { Digest, RepoName, Version } from '#src/ids/ids.js';
+import { describeVerdict } from './describe-verdict.js';
 import type { ExampleAnswers } from './answer-examples.js';
 import type { ExampleLoss } from './evaluate.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
@@ -9,6 +10,7 @@ import type { ObjectiveWords } from './objectives/example-measure.js';
 import type { NamedObjective } from './objectives/objectives.js';
 import type { ComposedWeights, StageReport, Winner } from './pipeline.js';
 import type { RetrieveReport } from './stages/retrieve.js';
+import type { Unprompted } from './stages/measure-unprompted.js';
 import type { Advice, Estimate, Verdict } from './stages/verdict.js';
 import type { Strategy } from './strategy.js';
 
@@ -42,6 +44,8 @@ export interface Recipe {
   readonly objective: NamedObjective & Objective;
   /** Where the search began, of a composition that was composed again. */
   readonly warmStart?: readonly number[];
+  /** How many examples stood in front of each one, and stand in front of every request, which is so many tokens longer; absent where none. */
+  readonly shots?: { readonly count: number; readonly tokens: number };
   readonly examples: { readonly count: number; readonly answerTokens: number; readonly digest: Digest };
 }
 
@@ -80,6 +84,15 @@ export interface ExampleOutcome {
   readonly unseen?: Outcome;
 }
 
+/** What costs no examples in the prompt; measured besides the search and not out of its budget. */
+export interface UnpromptedReport {
+  readonly base: Measured;
+  /** The candidate that alone has the lowest objective; null where none can be evaluated. */
+  readonly single: (Measured & { readonly adapter: RepoName; readonly version: Version }) | null;
+  /** On the examples without others in front. */
+  readonly evaluations: number;
+}
+
 export interface CompositionReport {
   /** What losses and successes are, in words; absent in reports from before there were several objectives. */
   readonly measures?: ObjectiveWords;
@@ -91,7 +104,9 @@ export interface CompositionReport {
   readonly verdict: string;
   /** What to expect of each method on new examples. */
   readonly expected: Verdict['expected'];
-  /** Tokens before the answer, mean over the examples: asked plainly, and with the other examples in the prompt. */
+  /** Base and best single adapter without the examples in front, where the others have them; absent elsewhere. */
+  readonly unprompted?: UnpromptedReport;
+  /** Tokens before the answer, mean over the examples: asked plainly, and with other examples in the prompt. */
   readonly promptTokens: { readonly plain: number; readonly prompted: number | null };
   readonly composed: Measured;
   readonly base: Measured;
@@ -118,6 +133,8 @@ export interface ReportFacts {
   readonly budget: number;
   readonly seconds: number;
   readonly promptTokens: CompositionReport['promptTokens'];
+  /** How many examples stand in front of each; absent where none. */
+  readonly shots?: number;
 }
 
 /** The parts of the winning point: candidates of weight 0 are left out, weights are not rounded. */
@@ -128,18 +145,16 @@ export function partsOf(composed: ComposedWeights, candidates: readonly Candidat
   });
 }
 
-export function createReport(
-  composed: ComposedWeights,
-  candidates: readonly Candidate[],
-  { measures, budget, seconds, promptTokens }: ReportFacts,
-): CompositionReport {
+export function createReport(composed: ComposedWeights, candidates: readonly Candidate[], facts: ReportFacts): CompositionReport {
+  const { measures, budget, seconds, promptTokens } = facts;
   const { best, baselines, winner, validation, verdict, curve, stages, stop, evaluations } = composed;
   return {
     measures,
     winner,
     advice: verdict.advice,
-    verdict: describeVerdict(composed, candidates, promptTokens, measures),
+    verdict: describeVerdict(composed, candidates, facts),
     expected: finiteEstimates(verdict.expected),
+    ...(composed.unprompted !== undefined && { unprompted: unpromptedReport(composed.unprompted, candidates) }),
     promptTokens,
     composed: measured(best),
     base: measured(baselines.base),
@@ -169,6 +184,18 @@ export function createReport(
   };
 }
 
+function unpromptedReport({ base, single, evaluations }: Unprompted, candidates: readonly Candidate[]): UnpromptedReport {
+  const named = single && candidates[single.candidate];
+  return {
+    base: measured(base),
+    single:
+      single === undefined || named === undefined
+        ? null
+        : { adapter: named.adapter, version: named.version, ...measured(single.evaluation) },
+    evaluations,
+  };
+}
+
 function measured({ loss, objective }: Evaluation): Measured {
   return { loss: finite(loss), objective: finite(objective) };
 }
@@ -192,43 +219,4 @@ function finiteEstimates(expected: Verdict['expected']): Verdict['expected'] {
     success,
   });
   return Object.fromEntries(Object.entries(expected).map(([method, estimate]) => [method, clip(estimate)]));
-}
-
-/** The advice in words that a reader can act on, with the numbers it rests on. */
-function describeVerdict(
-  { winner, best, baselines, verdict }: ComposedWeights,
-  candidates: readonly Candidate[],
-  promptTokens: CompositionReport['promptTokens'],
-  { unit, of, success }: ObjectiveWords,
-): string {
-  const bestSingle = baselines.singles.reduce(
-    (least, found, i) => ((found?.objective ?? Infinity) < (baselines.singles[least]?.objective ?? Infinity) ? i : least),
-    0,
-  );
-  const named = candidates[bestSingle];
-  // A small budget, or a strategy that does not screen, may have scored no candidate alone.
-  const measuredSingle = baselines.singles[bestSingle];
-  const single = named === undefined || measuredSingle === undefined ? undefined : `${named.adapter}@${named.version}`;
-  const { expected } = verdict;
-  const percent = (found: Estimate | undefined): string => (found === undefined ? 'unknown' : `${Math.round(found.success * 100)} %`);
-  const parts = best.weights.filter((w) => w !== 0).length;
-  const onExamples = `On the examples: composed ${shown(best.loss)}, ${single === undefined ? '' : `${single} ${shown(measuredSingle?.loss)}, `}base ${shown(baselines.base.loss)} ${unit} ${of}.`;
-  switch (verdict.advice) {
-    case 'compose':
-      return `Use the composition of ${parts} ${parts === 1 ? 'adapter' : 'adapters'}: ${percent(expected.composed)} ${success} to expect, where ${single === undefined ? '' : `${single}, the best single adapter, gives ${percent(expected.single)} and `}the base alone gives ${percent(expected.base)}. ${onExamples}`;
-    case 'single':
-      return `Use ${single ?? 'the best single adapter'} alone: ${percent(expected.single)} ${success} to expect, and a composition promises no more (${percent(expected.composed)}). ${onExamples}`;
-    case 'uniform':
-      return `Use all candidates in equal parts: ${percent(expected.uniform)} ${success} to expect, and nothing that was searched promises more (${percent(expected.composed)}). ${onExamples}`;
-    case 'base':
-      return `Use the base alone: ${percent(expected.base)} ${success} to expect, and no adapter promises more. ${onExamples}`;
-    case 'prompt':
-      return `Put the examples into the prompt of the base model: ${percent(expected.prompted)} ${success} to expect, where the composition promises ${percent(expected.composed)}; it costs ${Math.round(promptTokens.prompted ?? 0)} tokens a request instead of ${Math.round(promptTokens.plain)}. ${onExamples}`;
-    case 'nothing':
-      return `Nothing here does this task: ${percent(expected.composed)} ${success} to expect of the best mixture, ${single === undefined ? '' : `${percent(expected.single)} of ${single}, `}${percent(expected.base)} of the base alone. ${winner === 'base' ? '' : 'What was found is kept as the least bad. '}${onExamples}`;
-  }
-}
-
-function shown(value: number | undefined): string {
-  return value !== undefined && Number.isFinite(value) ? value.toFixed(4) : 'not finite';
 }

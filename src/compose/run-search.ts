@@ -7,12 +7,13 @@ import { failCompose } from './compose.errors.js';
 import type { Evaluate, ExampleLoss } from './evaluate.js';
 import { composeWeights, NothingEvaluable } from './pipeline.js';
 import type { Strategy } from './strategy.js';
-import type { LedgerProgress } from './evaluation-ledger.js';
+import { EvaluationLedger, type LedgerProgress } from './evaluation-ledger.js';
 import { type Objective } from './objective.js';
 import { createMeasuredEvaluation, type ExampleMeasure } from './objectives/example-measure.js';
 import { guessOf, type NamedObjective, wordsOf } from './objectives/objectives.js';
-import { type CompositionPart, type CompositionReport, createReport, partsOf, type Recipe } from './report.js';
+import { type CompositionPart, type CompositionReport, createReport, partsOf, type Recipe, type ReportFacts } from './report.js';
 import { createMixtureEvaluation } from './score-mixtures.js';
+import { measureUnprompted } from './stages/measure-unprompted.js';
 
 export interface SearchInput {
   readonly engine: Engine;
@@ -26,7 +27,9 @@ export interface SearchInput {
   readonly retrieval?: Recipe['retrieval'];
   readonly strategy: Strategy;
   readonly warmStart?: readonly number[];
-  /** The examples with the others in the prompt, measured alike; undefined where that cannot be. */
+  /** What `examples` have in front of them; absent where nothing. */
+  readonly shots?: Shots;
+  /** The examples with the others in the prompt, measured alike; undefined where that cannot be, and where they have shots. */
   readonly prompted?: ExampleMeasure | undefined;
   readonly space: Recipe['space'];
   readonly seed: number;
@@ -35,6 +38,15 @@ export interface SearchInput {
   readonly remember?: (evaluate: Evaluate, of: EvaluationOf) => Evaluate;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LedgerProgress) => void;
+}
+
+/** Other examples in front of each one. */
+export interface Shots {
+  readonly count: number;
+  /** By how many tokens they lengthen a request. */
+  readonly tokens: number;
+  /** The examples without them. */
+  readonly unprompted: ExampleMeasure;
 }
 
 /** What an evaluation is of: its weights are those of these candidates, its indices those of these rows of tokens. */
@@ -51,10 +63,12 @@ export interface SearchOutcome {
 
 /** @throws BraidError NOTHING_EVALUABLE and what the engine throws; the signal's reason when it is aborted */
 export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
-  const { base, space, candidates, strategy, objective, warmStart, prompted, seed, budget, onProgress } = input;
+  const { base, space, candidates, strategy, objective, warmStart, prompted, shots, seed, budget, onProgress } = input;
   const { examples } = input.examples;
   const startedAt = performance.now();
   const digests = candidates.map(({ digest }) => digest);
+  // Behind examples the base is often better than any adapter at full weight, so the search is to know that point.
+  const start = warmStart ?? (shots === undefined ? undefined : candidates.map(() => 0));
   const composed = await composeWeights({
     candidates: candidates.length,
     evaluate: measuredEvaluation(input.examples, digests, input),
@@ -64,8 +78,20 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
     budget,
     seed,
     strategy,
-    ...(warmStart !== undefined && { warmStart }),
+    ...(start !== undefined && { warmStart: start }),
     ...(prompted !== undefined && { prompted: () => scoreBase(prompted, input) }),
+    ...(shots !== undefined && {
+      unprompted: (options) =>
+        measureUnprompted(
+          new EvaluationLedger({
+            evaluate: measuredEvaluation(shots.unprompted, digests, input),
+            exampleCount: examples.length,
+            objective,
+            budget: candidates.length + 1,
+          }),
+          options,
+        ),
+    }),
     ...(onProgress !== undefined && { onProgress }),
   }).catch((error: unknown) => {
     if (error instanceof NothingEvaluable) throw failCompose('NOTHING_EVALUABLE', {}, error);
@@ -82,14 +108,20 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
     budget,
     objective,
     ...(warmStart !== undefined && { warmStart }),
+    ...(shots !== undefined && { shots: { count: shots.count, tokens: shots.tokens } }),
     examples: {
       count: examples.length,
       answerTokens: examples.reduce((sum, { ids, from }) => sum + ids.length - from, 0),
       digest: input.examplesDigest,
     },
   };
-  const promptTokens = { plain: meanPromptLength(examples), prompted: prompted === undefined ? null : meanPromptLength(prompted.examples) };
-  const facts = { measures: wordsOf(objective), budget, seconds: (performance.now() - startedAt) / 1000, promptTokens };
+  const facts: ReportFacts = {
+    measures: wordsOf(objective),
+    budget,
+    seconds: (performance.now() - startedAt) / 1000,
+    promptTokens: promptLengths(input),
+    ...(shots !== undefined && { shots: shots.count }),
+  };
   return { parts: partsOf(composed, candidates), recipe, report: createReport(composed, candidates, facts) };
 }
 
@@ -108,6 +140,11 @@ function evaluationOf(of: EvaluationOf, { engine, space, remember, signal }: Sea
 async function scoreBase(measure: ExampleMeasure, input: SearchInput): Promise<readonly ExampleLoss[]> {
   const [losses = []] = await measuredEvaluation(measure, [], input)([{ weights: [], examples: [...measure.examples.keys()] }]);
   return losses;
+}
+
+function promptLengths({ examples, prompted, shots }: SearchInput): CompositionReport['promptTokens'] {
+  if (shots !== undefined) return { plain: meanPromptLength(shots.unprompted.examples), prompted: meanPromptLength(examples.examples) };
+  return { plain: meanPromptLength(examples.examples), prompted: prompted === undefined ? null : meanPromptLength(prompted.examples) };
 }
 
 function meanPromptLength(examples: readonly TokenizedExample[]): number {

@@ -150,6 +150,34 @@ describe('from a model directory to a composition', () => {
     assert.equal(response.status, 200, await response.text());
   });
 
+  it('composes for the prompted model, and completes and evaluates behind its prompt', async () => {
+    type Job = { shots: number; composition: { prompt: { tokens: number }; parts: { adapter: string; weight: number }[] } };
+    const lines = [1, 2, 3].map((i) => JSON.stringify({ prompt: `say ${i}:`, completion: ` ${i}` }));
+    const examples = join(folder, 'shots.jsonl');
+    writeFileSync(examples, `${lines.join('\n')}\n`);
+    const request = ['compose', 'acme/prompted', '--base', 'tiny/base', '--examples', examples, '--budget', '12', '--seed', '2'];
+    const { status, out, err } = await hub.braid(...request, '--shots', '2', '--explain');
+    assert.equal(status, 0, err);
+    assert.match(out, /^PROMPT {2}2 examples in front of every request, \d+ tokens$/m);
+    for (const name of ['base', 'best single', 'base, prompted', 'best single, prompted', 'composed, prompted'])
+      assert.match(out, new RegExp(`^${name} +\\d+\\.\\d+ +█`, 'm'));
+    assert.match(out, /^unprompted +halving +\d\.\d/m);
+    const shown = await hub.json<Job['composition']>('show', 'acme/prompted');
+    const mixture = shown.parts.map(({ adapter, weight }) => `${adapter}=${weight}`).join(',');
+    const byHand = [
+      'complete',
+      'tiny/base',
+      'say 1: 1\n\nsay 2: 2\n\nsay 3:',
+      '--stop',
+      '\n\n',
+      ...(mixture === '' ? [] : ['--mixture', mixture]),
+    ];
+    assert.equal((await hub.braid('complete', 'acme/prompted', 'say 3:')).out, (await hub.braid(...byHand)).out);
+    assert.equal((await hub.braid('eval', 'acme/prompted', '--examples', examples)).status, 0);
+    await hub.refused('SHOTS_NEED_EXAMPLES', ...request, '--shots', '3');
+    assert.equal((await hub.braid(...request, '--shots', '33')).status, 2);
+  });
+
   it('writes the report as a page, with the composition or later', async () => {
     const file = join(folder, 'reported.html');
     const examples = join(folder, 'examples.jsonl');
@@ -201,9 +229,9 @@ describe('from a model directory to a composition', () => {
 
   it('lists and shows everything by name', async () => {
     const { out } = await hub.braid('list');
-    assert.match(out, /^acme\/mixed +1\.0\.0 +composition +tiny\/base +just now$/m);
+    assert.match(out, /^acme\/mixed +1\.0\.0 +composition +tiny\/base +(?:just now|\d+ min ago)$/m);
     assert.match(out, /^acme\/upper +1\.0\.0 +adapter +tiny\/base/m);
-    assert.equal((await hub.json<{ items: unknown[] }>('list', '--kind', 'composition')).items.length, 4);
+    assert.equal((await hub.json<{ items: unknown[] }>('list', '--kind', 'composition')).items.length, 5);
     assert.match(
       (await hub.braid('show', 'acme/upper')).out,
       /^acme\/upper@1\.0\.0 {2}adapter for tiny\/base(?:.*\n)*kind +LORA, rank 8, alpha 8\n(?:.*\n)*Writes words in capitals\./,

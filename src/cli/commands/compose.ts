@@ -57,6 +57,11 @@ export function registerCompose(program: Command, context: CliContext): void {
     .option('--choices <a,b,c>', 'every answer is one of these: each is scored, the right one is to be the likeliest', choiceList)
     .option('--regularisation <n>', 'price of weights: n times the mean of |w| (default: 0.05)', realNumber(0, 10))
     .option('--bound <n>', 'weights lie between -n and n (default: 1.5)', realNumber(1, 10))
+    .option(
+      '--shots <k>',
+      'compose for the prompted model: k of the examples in front of each other one, and of every request',
+      wholeNumber(1, 32),
+    )
     .addOption(new Option('--report <file>', 'write the report as a page of HTML').conflicts('detach'))
     .addOption(new Option('--priority <name>', 'whose turn comes first (default: normal)').choices(['low', 'normal', 'high']))
     .option('--version <version>', 'semantic version (default: the next minor, or 1.0.0)', version)

@@ -35,12 +35,25 @@ export function renderComposition(
   const name = `${composition.name}@${composition.version}`;
   return [
     `${style.bold(name)}  ${style.dim(`composition for ${composition.baseModel}, ${formatAge(new Date(composition.createdAt), now)}`)}\n`,
+    renderPrompt(composition, style),
     renderWeights(composition, style),
     renderLosses(composition, style),
     renderSearchLine(composition, style),
     explain ? renderExplanation(composition, style) : '',
-    `\n${style.dim('Call it:')}\n${curlLine(hubUrl, composition.name, prompt)}\n`,
+    `\n${style.dim('Call it:')}\n${isChat(composition) ? chatCurlLine(hubUrl, composition.name) : curlLine(hubUrl, composition.name, prompt)}\n`,
   ].join('');
+}
+
+/** What goes in front of every request. */
+function renderPrompt({ prompt }: CompositionView, style: Style): string {
+  if (prompt === null) return '';
+  const examples = formatPlural(prompt.examples.length, 'example');
+  return `\n${style.dim('PROMPT')}  ${examples} in front of every request, ${formatPlural(prompt.tokens, 'token')}\n`;
+}
+
+/** Its examples are turns, so that it answers conversations alone. */
+function isChat({ prompt }: CompositionView): boolean {
+  return prompt?.examples.some(({ prompt: text }) => typeof text !== 'string') ?? false;
 }
 
 function renderWeights({ parts, recipe }: CompositionView, style: Style): string {
@@ -67,24 +80,36 @@ function paint(text: string, weight: number, style: Style): string {
 function renderLosses({ report, recipe }: CompositionView, style: Style): string {
   const single = bestSingle(report);
   const { unit, of } = measuresOf(report);
+  const { unprompted } = report;
+  const mark = unprompted === undefined ? '' : ', prompted';
   const rows = [
-    { name: 'base', loss: report.base.loss, note: '' },
-    { name: 'best single', loss: single?.loss ?? null, note: single === undefined ? '' : `${single.adapter}@${single.version}` },
-    { name: 'uniform', loss: report.uniform.loss, note: `all ${recipe.candidates.length} candidates in equal parts` },
-    { name: 'composed', loss: report.composed.loss, note: '' },
+    ...(unprompted === undefined
+      ? []
+      : [
+          { name: 'base', loss: unprompted.base.loss, note: '' },
+          { name: 'best single', loss: unprompted.single?.loss ?? null, note: nameOf(unprompted.single) },
+        ]),
+    { name: `base${mark}`, loss: report.base.loss, note: '' },
+    { name: `best single${mark}`, loss: single?.loss ?? null, note: nameOf(single) },
+    { name: `uniform${mark}`, loss: report.uniform.loss, note: `all ${recipe.candidates.length} candidates in equal parts` },
+    { name: `composed${mark}`, loss: report.composed.loss, note: '', isResult: true },
   ];
   const highest = Math.max(...rows.map(({ loss }) => loss ?? 0));
   const table = renderTable(
     [{ heading: 'LOSS' }, { heading: unit.toUpperCase(), align: 'right' }, { heading: '' }, { heading: '' }],
-    rows.map(({ name, loss, note }) => {
-      const isResult = name === 'composed';
+    rows.map(({ name, loss, note, isResult = false }) => {
       const drawn = bar(loss ?? 0, highest, LOSS_BAR);
       return [isResult ? style.bold(name) : name, formatLoss(loss ?? Number.NaN), isResult ? style.green(drawn) : drawn, style.dim(note)];
     }),
     style,
   );
   const examples = formatPlural(recipe.examples.count, 'example');
-  return `\n${table}${style.dim(`${of}, on ${examples} (${formatPlural(recipe.examples.answerTokens, 'token')})`)}\n\n${printableLine(report.verdict)}\n`;
+  const behind = recipe.shots === undefined ? '' : `; prompted is behind ${formatPlural(recipe.shots.count, 'other')}`;
+  return `\n${table}${style.dim(`${of}, on ${examples} (${formatPlural(recipe.examples.answerTokens, 'token')})${behind}`)}\n\n${printableLine(report.verdict)}\n`;
+}
+
+function nameOf(single: { readonly adapter: string; readonly version: string } | null | undefined): string {
+  return single === undefined || single === null ? '' : `${single.adapter}@${single.version}`;
 }
 
 /** The candidate that alone has the lowest objective. */
@@ -137,6 +162,11 @@ export function curveValues(points: readonly CurvePoint[], evaluations: number):
 export function curlLine(hubUrl: string, model: string, prompt: string): string {
   const body = printableJson({ model, prompt, max_tokens: 32, temperature: 0 });
   return `curl ${shellQuoted(`${hubUrl}/v1/completions`)} -H 'content-type: application/json' -d ${shellQuoted(body)}`;
+}
+
+function chatCurlLine(hubUrl: string, model: string): string {
+  const body = printableJson({ model, messages: [{ role: 'user', content: '…' }], max_tokens: 32, temperature: 0 });
+  return `curl ${shellQuoted(`${hubUrl}/v1/chat/completions`)} -H 'content-type: application/json' -d ${shellQuoted(body)}`;
 }
 
 function shellQuoted(text: string): string {

@@ -5,7 +5,17 @@ import { formatDuration, formatLoss, formatWeight } from './quantities.js';
 import { measuresOf } from './measures.js';
 import { renderTable } from './table.js';
 
-const METHODS = { base: 'base', single: 'best single', uniform: 'uniform', composed: 'composed', prompted: 'prompted' } as const;
+const METHODS = {
+  base: 'base',
+  single: 'best single',
+  uniform: 'uniform',
+  prompted: 'prompted',
+  singlePrompted: 'best single, prompted',
+  uniformPrompted: 'uniform, prompted',
+  composed: 'composed',
+} as const;
+/** Behind examples, where the composition has some of its own. */
+const COMPOSED_PROMPTED = 'composed, prompted';
 
 /** Three tables; those that an older composition has nothing for are left out. */
 export function renderExplanation({ report, recipe }: CompositionView, style: Style): string {
@@ -29,6 +39,7 @@ export function renderExplanation({ report, recipe }: CompositionView, style: St
         formatLoss(bestObjective ?? Number.NaN),
         style.dim(listed(kept.map((index) => names[index] ?? '?'))),
       ]),
+      ...(report.unprompted === undefined ? [] : [['unprompted', 'halving', report.unprompted.evaluations.toFixed(1), '', '', '']]),
     ],
     style,
   );
@@ -43,11 +54,11 @@ export function renderExplanation({ report, recipe }: CompositionView, style: St
     (Object.keys(METHODS) as (keyof typeof METHODS)[]).flatMap((method) => {
       const found = report.expected[method];
       if (found === undefined) return [];
-      const tokens = method === 'prompted' ? report.promptTokens.prompted : report.promptTokens.plain;
+      const isPrompted = method === 'composed' ? report.unprompted !== undefined : /prompted$/i.test(method);
+      const tokens = isPrompted ? report.promptTokens.prompted : report.promptTokens.plain;
+      const name = method === 'composed' && isPrompted ? COMPOSED_PROMPTED : METHODS[method];
       const interval = found.interval.map((bound) => formatLoss(bound < 1e6 ? bound : Number.NaN)).join(' … ');
-      return [
-        [METHODS[method], formatLoss(found.loss), interval, `${Math.round(found.success * 100)} %`, `${Math.round(tokens ?? 0)} tokens`],
-      ];
+      return [[name, formatLoss(found.loss), interval, `${Math.round(found.success * 100)} %`, `${Math.round(tokens ?? 0)} tokens`]];
     }),
     style,
   );

@@ -28,6 +28,8 @@ export interface JobRequest {
   readonly regularisation?: number;
   /** Weights lie in [−bound, bound]. @default 1.5 */
   readonly bound?: number;
+  /** How many of the examples stand in front of each one, and of every request to the composition; absent for none. */
+  readonly shots?: number;
   /** Weights to try first, in the candidates' order. */
   readonly warmStart?: readonly number[];
   /** How the candidates were found, where they were not named. */

@@ -5,8 +5,9 @@ import { RegistryService } from '#src/registry/registry.service.js';
 import { ENGINES, type Engines } from '#src/runtime/engine.js';
 import { createMixture } from '#src/runtime/factor-mixture.js';
 import { OBJECT_STORE, type ObjectStore } from '#src/storage/object-store.js';
-import { tokenizeExamples } from '#src/tokenizer/examples.js';
+import { isTextExample, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { promptWithOthers } from '#src/tokenizer/prompt-with-others.js';
+import { SEPARATOR } from '#src/tokenizer/shots.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import { answerExamples } from '../answer-examples.js';
 import type { ComposeJob } from './compose-job.entity.js';
@@ -19,6 +20,7 @@ import { EvaluationWorker } from '../evaluations/evaluation-worker.service.js';
 import { settingsOf } from './job-settings.js';
 import { keepExamples } from '../kept-examples.js';
 import { createRememberingEvaluation, type EvaluationMemory, type EvaluationScope } from '../evaluations/remember-evaluations.js';
+import { createPrompt, tokenizeBehindShots } from '../prompted-form.js';
 import { runSearch } from '../run-search.js';
 import { parseStrategy } from '../strategy.js';
 
@@ -55,9 +57,15 @@ export class JobSearch {
       ...(request.choices !== undefined && { choices: request.choices }),
     };
     const measure = (tokenize: Tokenize): Promise<ExampleMeasure | undefined> => applyObjective(objective, request.examples, tokenize);
-    const examples = await measure((asked) => tokenizeExamples(asked, codec, engine.contextLength));
-    if (examples === undefined) throw new Error('examples that are asked plainly have no tokens');
-    const prompted = await measure((asked) => promptWithOthers(request.examples, codec, engine.contextLength, asked));
+    const { contextLength } = engine;
+    const plain = await measure((asked) => tokenizeExamples(asked, codec, contextLength));
+    const form = request.shots === undefined ? undefined : { examples: request.examples, shots: request.shots, codec, contextLength };
+    const prompt = form === undefined ? null : createPrompt(form);
+    const examples = form === undefined ? plain : await measure((asked) => tokenizeBehindShots(form, asked));
+    if (plain === undefined || examples === undefined) throw new Error('examples have no tokens');
+    // Behind shots the base itself is prompted.
+    const prompted =
+      form === undefined ? await measure((asked) => promptWithOthers(request.examples, codec, contextLength, asked)) : undefined;
     signal.throwIfAborted();
     const memory: EvaluationMemory = {
       find: (keys) => this.evaluations.find(keys),
@@ -82,6 +90,7 @@ export class JobSearch {
       strategy: parseStrategy(request.strategy),
       ...(request.warmStart !== undefined && { warmStart: request.warmStart }),
       prompted,
+      ...(prompt !== null && { shots: { count: prompt.examples.length, tokens: prompt.tokens, unprompted: plain } }),
       space,
       seed: request.seed,
       budget: request.budget,
@@ -90,7 +99,8 @@ export class JobSearch {
         onProgress({ stage, evaluations, budget, bestObjective: best?.objective ?? null, bestLoss: best?.loss ?? null }),
     });
     const mixture = createMixture({ space, parts });
-    const answers = await answerExamples({ engine, codec, examples: examples.examples, mixture, signal });
+    const separator = prompt !== null && prompt.examples.every(isTextExample) ? SEPARATOR : undefined;
+    const answers = await answerExamples({ engine, codec, examples: examples.examples, mixture, separator, signal });
     await keepExamples(this.objects, request.examples);
     const { version } = await this.registry.addCompositionVersion({
       name: job.name,
@@ -100,7 +110,7 @@ export class JobSearch {
       parts: [...parts],
       recipe: { ...recipe, settings: settingsOf(request) },
       report: { ...report, answers },
-      prompt: null,
+      prompt,
       description: report.verdict,
       tags: [],
     });

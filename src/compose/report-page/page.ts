@@ -34,6 +34,8 @@ const HEADLINES: Readonly<Record<Advice, string>> = {
   uniform: 'Use all candidates in equal parts',
   base: 'Use the base model alone',
   prompt: 'Put the examples into the prompt',
+  'single-prompted': 'Use one adapter, with the examples in the prompt',
+  'uniform-prompted': 'Use all candidates in equal parts, with the examples in the prompt',
   nothing: 'Nothing here does this task',
 };
 
@@ -76,7 +78,7 @@ ${renderStages(report, recipe)}
 </section>
 <section aria-labelledby="examples">
 <h2 id="examples">The examples</h2>
-<p class="lead">${words.explainsLoss} <em>Unseen</em>: under a mixture that was chosen without this example.</p>
+<p class="lead">${recipe.shots && `Base and composition have ${inFront(recipe.shots.count)} of each. `}${words.explainsLoss} <em>Unseen</em>: under a mixture that was chosen without this example.</p>
 ${renderExamples(report, page.examples)}
 </section>
 <details>
@@ -96,12 +98,16 @@ function renderHeader({ name, version, base, createdAt, recipe, report }: Report
   return markup`<header>
 <p class="kicker">Report of a composition</p>
 <h1>${named(name)}<span class="version">@${version}</span></h1>
-<p class="facts">for ${named(base)} · from ${examples} · ${evaluations} in ${formatDuration(report.seconds)} · <time datetime="${createdAt.toISOString()}">${dayOf(createdAt)}</time></p>
+<p class="facts">for ${named(base)} · from ${examples} · ${evaluations} in ${formatDuration(report.seconds)}${recipe.shots && ` · ${inFront(recipe.shots.count)} of every request, ${formatPlural(recipe.shots.tokens, 'token')}`} · <time datetime="${createdAt.toISOString()}">${dayOf(createdAt)}</time></p>
 <div class="verdict">
 <h2>${HEADLINES[report.advice]}</h2>
 <p>${report.verdict.replaceAll(' %', '\u00a0%')}</p>
 </div>
 </header>`;
+}
+
+function inFront(shots: number): string {
+  return `${formatPlural(shots, 'example')} in front`;
 }
 
 function renderCurve(report: CompositionReport): Markup {

@@ -2,16 +2,22 @@
 import { type ExampleLoss, successOf } from '../evaluate.js';
 import { meanLoss } from '../evaluation-ledger.js';
 
-export type Advice = 'compose' | 'single' | 'uniform' | 'base' | 'prompt' | 'nothing';
+export type Advice = 'compose' | 'single' | 'uniform' | 'base' | 'prompt' | 'single-prompted' | 'uniform-prompted' | 'nothing';
 
-/** What the advice is drawn from: per example, each measured without having been chosen by that example where a choice was made. */
+/**
+ * What the advice is drawn from: per example, each measured without having been chosen by that example where a choice was made. Of a
+ * composition of the prompted model, `composed` is behind its prompt, and so are those that say so.
+ */
 export interface Evidence {
   readonly base: readonly ExampleLoss[];
-  readonly uniform: readonly ExampleLoss[];
+  readonly uniform?: readonly ExampleLoss[];
   readonly single: readonly ExampleLoss[];
   readonly composed: readonly ExampleLoss[];
-  /** The base with the other examples in its prompt; absent where they do not fit the context. */
+  /** The base with other examples in its prompt; absent where they do not fit the context. */
   readonly prompted?: readonly ExampleLoss[];
+  /** The best single adapter, and all in equal parts, with the same examples in the prompt. */
+  readonly singlePrompted?: readonly ExampleLoss[];
+  readonly uniformPrompted?: readonly ExampleLoss[];
 }
 
 export interface Estimate {
@@ -26,19 +32,33 @@ export interface Estimate {
 export interface Verdict {
   readonly advice: Advice;
   /** What to expect of each on new examples. */
-  readonly expected: Readonly<Partial<Record<'base' | 'uniform' | 'single' | 'composed' | 'prompted', Estimate>>>;
+  readonly expected: Readonly<Partial<Record<keyof Evidence, Estimate>>>;
 }
 
 /** A method that does no more than this share of what guessing leaves undone does not do the task. */
 const HELPLESS = 0.1;
 /** Where methods have the same success, as shares of a few examples often have, one that is surer of its answers by this much is better. */
 const SURER = 0.05;
+/** What examples in the prompt must add to the success to be worth their tokens with every request. */
+const WORTH_A_PROMPT = 0.02;
 /** Student's t, two-sided 80 %, by degrees of freedom from 1; the last one for more. */
 const STUDENT_T = [3.08, 1.89, 1.64, 1.53, 1.48, 1.44, 1.41, 1.4, 1.38, 1.37, 1.28] as const;
 
+/** Simpler ones first, those without examples in the prompt before those with them. */
+const METHODS: readonly { readonly advice: Exclude<Advice, 'nothing'>; readonly method: keyof Evidence; readonly isPrompted: boolean }[] = [
+  { advice: 'base', method: 'base', isPrompted: false },
+  { advice: 'single', method: 'single', isPrompted: false },
+  { advice: 'uniform', method: 'uniform', isPrompted: false },
+  { advice: 'compose', method: 'composed', isPrompted: false },
+  { advice: 'prompt', method: 'prompted', isPrompted: true },
+  { advice: 'single-prompted', method: 'singlePrompted', isPrompted: true },
+  { advice: 'uniform-prompted', method: 'uniformPrompted', isPrompted: true },
+  { advice: 'compose', method: 'composed', isPrompted: true },
+];
+
 /**
  * The method with the highest success to expect; "nothing" where none is clearly better than guessing, however low its loss. Simpler ones
- * win ties: base, single, uniform, composed, prompt (which costs tokens with every request).
+ * win ties, and examples in the prompt, which cost tokens with every request, must be worth that.
  * @param guess the success that guessing has
  */
 export function decide(evidence: Evidence, guess = 0): Verdict {
@@ -47,16 +67,14 @@ export function decide(evidence: Evidence, guess = 0): Verdict {
       losses === undefined || losses.length === 0 ? [] : [[method, estimate(losses)]],
     ),
   ) as Verdict['expected'];
-  const { base, single, uniform, composed, prompted } = expected;
-  const methods = [
-    { advice: 'base' as const, found: base, losses: evidence.base },
-    { advice: 'single' as const, found: single, losses: evidence.single },
-    { advice: 'uniform' as const, found: uniform, losses: evidence.uniform },
-    { advice: 'compose' as const, found: composed, losses: evidence.composed },
-    { advice: 'prompt' as const, found: prompted, losses: evidence.prompted ?? [] },
-  ].flatMap(({ advice, found, losses }) =>
-    found === undefined ? [] : [{ advice, success: found.success, certainty: certaintyOf(losses) }],
-  );
+  const isComposedPrompted = evidence.singlePrompted !== undefined;
+  const measured = METHODS.flatMap(({ advice, method, isPrompted }) => {
+    const found = expected[method];
+    if (found === undefined || (method === 'composed' && isPrompted !== isComposedPrompted)) return [];
+    return [{ advice, isPrompted, success: found.success, certainty: certaintyOf(evidence[method] ?? []) }];
+  });
+  const mostPlain = Math.max(...measured.filter(({ isPrompted }) => !isPrompted).map(({ success }) => success));
+  const methods = measured.filter(({ isPrompted, success }) => !isPrompted || success > mostPlain + WORTH_A_PROMPT);
   const most = Math.max(...methods.map(({ success }) => success));
   const equals = methods.filter(({ success }) => success === most);
   const surest = Math.max(...equals.map(({ certainty }) => certainty));

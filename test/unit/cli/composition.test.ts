@@ -47,6 +47,7 @@ function composition(changes: object = {}, report: object = {}): CompositionView
       seconds: 12.34,
       ...report,
     },
+    prompt: null,
     createdAt: '2026-11-24T11:55:00Z',
     ...changes,
   } as unknown as CompositionView;
@@ -83,6 +84,30 @@ Call it:
 curl http://127.0.0.1:8400/v1/completions -H 'content-type: application/json' -d '{"model":"acme/upper-words","prompt":"UPPER: ab =>","max_tokens":32,"temperature":0}'
 `,
     );
+  });
+
+  it('says what goes in front of every request, and which losses are behind it', () => {
+    const shots = composition(
+      {
+        prompt: { examples: [{ prompt: 'a =>', completion: ' A' }], tokens: 77 },
+        recipe: { ...composition().recipe, shots: { count: 1, tokens: 77 } },
+      },
+      {
+        unprompted: {
+          base: { loss: 4, objective: 4 },
+          single: { adapter: 'acme/noise', version: '1.0.0', loss: 2, objective: 2 },
+          evaluations: 4.5,
+        },
+      },
+    );
+    assert.match(page(shots), /^PROMPT {2}1 example in front of every request, 77 tokens\n\nADAPTER/m);
+    assert.match(
+      page(shots),
+      /^base +4\.0000 .*\nbest single +2\.0000 .*acme\/noise@1\.0\.0\nbase, prompted +3\.2120 .*\nbest single, prompted +1\.1050 .*acme\/reverse@1\.0\.0\nuniform, prompted .*\ncomposed, prompted +0\.1530 .*\n.*; prompted is behind 1 other$/m,
+    );
+    assert.match(page(shots), /\/v1\/completions/);
+    const chat = [{ prompt: [{ role: 'user', content: 'a' }], completion: [{ role: 'assistant', content: 'A' }] }];
+    assert.match(page(composition({ prompt: { examples: chat, tokens: 9 } })), /\/v1\/chat\/completions.*"messages"/);
   });
 
   it('names what was minimised where that is not the likelihood, and weights against their own bound', () => {

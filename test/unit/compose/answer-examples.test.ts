@@ -45,6 +45,12 @@ function example(prompt: string, answer: string): { ids: number[]; from: number 
 }
 
 describe('answerExamples', () => {
+  it('behind texts an answer is complete at the separator, which is no part of it', async () => {
+    const engine = talkingEngine(() => 'yes\n\nnext');
+    const given = await answerExamples({ engine, codec, examples: [example('a?', 'yes\n\n')], mixture: [], separator: '\n\n', signal });
+    assert.deepEqual(given[0]?.base, { text: 'yes', isComplete: true });
+  });
+
   it('asks base and composition greedily for four tokens more than the longest answer', async () => {
     const requests: GenerateRequest[] = [];
     const engine = talkingEngine(({ mixture: { length } }) => (length === 0 ? 'never ends at all' : 'yes'), requests);

@@ -6,6 +6,7 @@ import { choiceWords } from '#src/compose/objectives/choice.js';
 import { renderPage } from '#src/compose/report-page/page.js';
 import { PAGE_HEADERS } from '#src/compose/report-page/policy.js';
 import type { ExampleOutcome } from '#src/compose/report.js';
+import { parseRepoName, parseVersion } from '#src/ids/ids.js';
 import { createPage } from '#test/fixtures/compose/report-page.js';
 
 const tagsOf = (page: string): string[] => [...page.matchAll(/<([a-z]+)/gi)].map(([, name = '']) => name.toLowerCase());
@@ -55,6 +56,39 @@ describe('the page of a report', () => {
       ['me/ last @1.0.0', '1.7500', ''],
       ['me/ upper @1.0.0', '2.5000', ''],
     ]);
+  });
+
+  it('of the prompted model: what has the examples in front, what has not, and what they cost', () => {
+    const { recipe, report } = createPage();
+    const { base, single, uniform, composed, prompted } = report.expected;
+    const expected = { base, single, prompted, singlePrompted: single, uniformPrompted: uniform, composed };
+    const unprompted = {
+      base: { loss: 5, objective: 5 },
+      single: { adapter: parseRepoName('me/twice'), version: parseVersion('1.0.0'), loss: 2.75, objective: 2.8 },
+      evaluations: 4,
+    };
+    const page = renderPage(
+      createPage(
+        { recipe: { ...recipe, shots: { count: 4, tokens: 50 } } },
+        { advice: 'single-prompted', expected: JSON.parse(JSON.stringify(expected)) as typeof report.expected, unprompted },
+      ),
+    );
+    assert.deepEqual(
+      rowsOf(page, 'What each method does with the task')
+        .slice(1)
+        .map(([method, loss, , , tokens]) => [method, loss, tokens]),
+      [
+        ['Base alone', '5.0000', '12'],
+        ['Best single adapter me/ twice @1.0.0', '2.7500', '12'],
+        ['Examples in the prompt', '4.2500', '62'],
+        ['Best single adapter advised me/ last @1.0.0 , the examples in front', '1.7500', '62'],
+        ['All in equal parts the examples in front', '3.1250', '62'],
+        ['Composed the examples in front', '0.0500', '62'],
+      ],
+    );
+    assert.match(page, /<h2>Use one adapter, with the examples in the prompt<\/h2>/);
+    assert.match(page, /· 4 examples in front of every request, 50 tokens ·/);
+    assert.match(page, /Base and composition have 4 examples in front of each\./);
   });
 
   it('shows every example with the answers of base and composition side by side', () => {

@@ -41,6 +41,27 @@ describe('verdict', () => {
     assert.equal(decide({ ...others, single: wrong, composed: shares(0.1, ...all) }).expected.composed?.success, 1);
   });
 
+  it('behind a prompt: what promises the most, but only where the prompt is worth its tokens', () => {
+    const prompted = {
+      base: hopeless,
+      single: hopeless,
+      prompted: hopeless,
+      singlePrompted: hopeless,
+      uniformPrompted: hopeless,
+      composed: hopeless,
+    };
+    assert.equal(decide(prompted).advice, 'nothing');
+    assert.equal(decide({ ...prompted, composed: good }).advice, 'compose');
+    assert.equal(decide({ ...prompted, prompted: good, composed: good }).advice, 'prompt');
+    assert.equal(decide({ ...prompted, singlePrompted: good, composed: good }).advice, 'single-prompted');
+    assert.equal(decide({ ...prompted, uniformPrompted: good }).advice, 'uniform-prompted');
+    const nearly = losses(0.11, 0.22, 0.06, 0.31, 0.11);
+    assert.equal(decide({ ...prompted, single: nearly, composed: good }).advice, 'single', 'one point is not worth a prompt');
+    assert.equal(decide({ ...rest, composed: nearly, prompted: good }).advice, 'compose');
+    assert.equal(decide({ ...prompted, base: losses(0.5, 0.5, 0.5, 0.5, 0.5), composed: good }).advice, 'compose');
+    assert.equal(decide({ ...rest, composed: nearly, single: nearly }).advice, 'single', 'a composition without a prompt costs none');
+  });
+
   it('what guessing would do is no help: two of four choices of two are nothing, three are something', () => {
     const right = (count: number): ExampleLoss[] =>
       Array.from({ length: 4 }, (_, i) => ({ nll: 0.7, tokens: 1, isExact: i < count, success: i < count ? 1 : 0 }));
