@@ -23,10 +23,16 @@ export class QuantizedOps extends NeuralOps {
   }
 
   /**
-   * com.microsoft MatMulIntegerToFloat: ((left − zeroPoint) · right) ∘ scale, summed in int32: left [.., m, k], right [.., k, n], zeroPoint [],
-   * scale [n] or [], numpy broadcasting of the other axes.
+   * com.microsoft MatMulIntegerToFloat: ((left − zeroPoint) · (right − zeroPoint)) ∘ scale, summed in int32: left [.., m, k], right [.., k, n],
+   * zeroPoint [] (of `right` only where it is unsigned), scale [n] or [], numpy broadcasting of the other axes.
    */
-  integerMatMul(left: Value<'uint8'>, right: Value<'int8'>, zeroPoint: Value<'uint8'>, scale: FloatValue, name: string): FloatValue {
+  integerMatMul(
+    left: Value<'uint8'>,
+    right: Value<'int8' | 'uint8'>,
+    zeroPoint: Value<'uint8'>,
+    scale: FloatValue,
+    name: string,
+  ): FloatValue {
     assertSameDim(getDim(left.shape, -1), getDim(right.shape, -2), name);
     assertShape(zeroPoint, [], name);
     if (scale.shape.length > 0) assertShape(scale, [getDim(right.shape, -1)], name);
@@ -35,7 +41,7 @@ export class QuantizedOps extends NeuralOps {
     return this.emit({
       op: 'MatMulIntegerToFloat',
       domain: 'com.microsoft',
-      inputs: [left, right, one, scale, zeroPoint],
+      inputs: [left, right, one, scale, zeroPoint, ...(right.dtype === 'uint8' ? [zeroPoint] : [])],
       name,
       dtype: 'float32',
       shape: [...batch, getDim(left.shape, -2), getDim(right.shape, -1)],

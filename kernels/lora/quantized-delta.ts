@@ -1,15 +1,15 @@
 // Σ wᵢ·sᵢ·BᵢAᵢ beside a quantized base: the same two products over bytes, since beside bytes those in float32 would be a third of the time.
 import type { Graph } from '../graph/graph.js';
 import type { FloatValue, Value } from '../graph/values.js';
-import { multiplyBytes, quantizeActivations, quantizeSigned, type QuantizedRows } from '../nn/quantized-linear.js';
+import { multiplyBytes, quantizeActivations, quantizeRight, type QuantizedRows, type RightBytes } from '../nn/quantized-linear.js';
 import type { AdapterFactorInputs } from './adapter-inputs.js';
 
 /** A ≈ diag(sA)·QA and B ≈ diag(sB)·QB (transposed, as it is fed), direction by direction. */
 export interface QuantizedLowRankRows {
   /** QAᵀ [g, dIn, R] */
-  readonly quantizedA: Value<'int8'>;
+  readonly quantizedA: Value<RightBytes>;
   /** QB [g, R, dOut] */
-  readonly quantizedB: Value<'int8'>;
+  readonly quantizedB: Value<RightBytes>;
   /** w·sA·sB [b, 1, R] */
   readonly scale: FloatValue;
 }
@@ -19,9 +19,15 @@ export interface QuantizedLowRankRows {
  *
  * Numerics: as for weights, errors are relative to each direction's largest number, so a weight wᵢ, however small or large, changes none.
  */
-export function createQuantizedRows(graph: Graph, factors: AdapterFactorInputs, scale: FloatValue, name: string): QuantizedLowRankRows {
-  const a = quantizeSigned(graph, factors.a, `${name}.a`);
-  const b = quantizeSigned(graph, factors.b, `${name}.b`);
+export function createQuantizedRows(
+  graph: Graph,
+  factors: AdapterFactorInputs,
+  scale: FloatValue,
+  bytes: RightBytes,
+  name: string,
+): QuantizedLowRankRows {
+  const a = quantizeRight(graph, factors.a, bytes, `${name}.a`);
+  const b = quantizeRight(graph, factors.b, bytes, `${name}.b`);
   const turn = (column: FloatValue, which: string): FloatValue => graph.transpose(column, [0, 2, 1], `${name}.${which}Scales`);
   const scales = graph.multiply(turn(a.scale, 'a'), turn(b.scale, 'b'), `${name}.directionScales`);
   return {

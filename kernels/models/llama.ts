@@ -20,7 +20,7 @@ import { createAttention, projectHeads, type Attend, type AttentionWeights } fro
 import { gatedFeedForward, type GatedFeedForwardWeights } from '../nn/gated-feed-forward.js';
 import { applyLinear, createLinearInput, multiplyByWeight, type Linear } from '../nn/linear.js';
 import { chooseKernels, type ProviderKernels } from '../nn/provider-kernels.js';
-import { createQuantizedFactor } from '../nn/quantized-linear.js';
+import { createQuantizedFactor, type RightBytes } from '../nn/quantized-linear.js';
 import { createRightFactor } from '../nn/right-factor.js';
 import { createRopeCaches } from '../nn/rope.js';
 import type { LlamaConfig } from './llama-config.js';
@@ -68,6 +68,8 @@ export interface StepProgramOptions {
   readonly provider: Provider;
   /** Of the products in the layers and the output layer. `int8` is for the CPU, and not for mode `merged`. @default 'float32' */
   readonly precision?: Precision;
+  /** Of weights and adapters under `int8`. `int8` only where the processor sums such products exactly. @default 'uint8' */
+  readonly bytes?: RightBytes;
   /** Most tokens of a row; sizes the rotary tables. @default config.maxPositionEmbeddings */
   readonly contextLength?: number;
 }
@@ -77,7 +79,7 @@ export interface StepProgramOptions {
  * @throws ModelTensorError if a tensor is missing or has another shape than the configuration says
  */
 export function buildStepProgram(options: StepProgramOptions): StepProgram {
-  const { config, tensors, mode, provider, precision = 'float32', contextLength = config.maxPositionEmbeddings } = options;
+  const { config, tensors, mode, provider, precision = 'float32', bytes = 'uint8', contextLength = config.maxPositionEmbeddings } = options;
   if (precision === 'int8' && (mode === 'merged' || provider !== 'cpu')) throw new Error(`int8 does not go with ${mode} on ${provider}`);
   const classes = mode === 'base' ? [] : LINEAR_CLASSES.filter((target) => options.classes.includes(target));
   const name = [config.architecture, mode, ...(precision === 'float32' ? [] : [precision])].join('.');
@@ -85,6 +87,7 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
   const model = createModel(graph, config, tensors, {
     mode,
     precision,
+    bytes,
     classes,
     contextLength,
     kernels: chooseKernels(provider, config.headDim),
@@ -98,6 +101,7 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
 interface ProgramPlan {
   readonly mode: StepMode;
   readonly precision: Precision;
+  readonly bytes: RightBytes;
   readonly classes: readonly LinearClass[];
   readonly contextLength: number;
   readonly kernels: ProviderKernels;
@@ -238,7 +242,7 @@ interface AdapterLayer {
 }
 
 /** Declares the classes' scales once, and the factors of each module that they reach. */
-function createAdapterLayer(graph: Graph, { mode, precision, classes, kernels: { product } }: ProgramPlan): AdapterLayer {
+function createAdapterLayer(graph: Graph, { mode, precision, bytes, classes, kernels: { product } }: ProgramPlan): AdapterLayer {
   const rows = mode === 'merged' ? 1 : 'c';
   const scales = new Map<LinearClass, { scale: FloatValue; column: FloatValue }>();
   for (const target of classes) {
@@ -247,7 +251,7 @@ function createAdapterLayer(graph: Graph, { mode, precision, classes, kernels: {
   }
   const nameOf = (module: LinearModule): string => `lora.${module.layer}.${module.class}`;
   const createFactor = (weight: FloatValue, module: LinearModule): Linear['weight'] =>
-    precision === 'int8' ? createQuantizedFactor(graph, weight, module.path) : createRightFactor(graph, weight, product);
+    precision === 'int8' ? createQuantizedFactor(graph, weight, bytes, module.path) : createRightFactor(graph, weight, product);
   const adapt = <Rows>(
     weight: FloatValue,
     module: LinearModule,
@@ -264,7 +268,7 @@ function createAdapterLayer(graph: Graph, { mode, precision, classes, kernels: {
   return {
     linear: (weight, module) =>
       precision === 'int8'
-        ? adapt(weight, module, (factors, scale) => createQuantizedRows(graph, factors, scale, nameOf(module)))
+        ? adapt(weight, module, (factors, scale) => createQuantizedRows(graph, factors, scale, bytes, nameOf(module)))
         : adapt(weight, module, createFloatRows),
     output: (weight, module) => adapt(weight, module, createFloatRows),
     embedding: (weight, module) => {

@@ -5,15 +5,21 @@ import type { FloatValue, Value } from '../graph/values.js';
 
 /** Bytes of either sign that a scale spreads over the largest magnitude: symmetric, so that 0 stays 0. */
 const LEVELS = 127;
-/** The byte that stands for 0 in activations: products of unsigned by signed bytes are the fast ones. */
+/** The byte that stands for 0 where bytes are unsigned. */
 const ZERO_POINT = 128;
 /** Keeps a row of zeros from dividing by zero. */
 const SMALLEST_SCALE = 1e-30;
 
+/**
+ * The right side of a product of bytes; the left one is unsigned. Signed bytes are the fast ones, but ONNX Runtime multiplies them with
+ * VPMADDUBSW where a processor has no VNNI, which clips the sum of two products at 16 bits. Unsigned ones are exact everywhere.
+ */
+export type RightBytes = 'int8' | 'uint8';
+
 /** W ≈ diag(scale)·Q, turned for the product. */
 export interface QuantizedFactor {
-  /** Qᵀ [dIn, dOut] */
-  readonly quantized: Value<'int8'>;
+  /** Qᵀ [dIn, dOut], around 0 or around 128 */
+  readonly quantized: Value<RightBytes>;
   /** [dOut] */
   readonly scale: FloatValue;
 }
@@ -33,14 +39,21 @@ export interface QuantizedRows {
  * floats, so no quantized copy needs a file, a version or a check of its own.
  * Numerics: |W − s·Q| ≤ s/2 element by element.
  */
-export function createQuantizedFactor(graph: Graph, weight: FloatValue, name: string): QuantizedFactor {
-  const { values, scale } = quantizeSigned(graph, weight, name);
+export function createQuantizedFactor(graph: Graph, weight: FloatValue, bytes: RightBytes, name: string): QuantizedFactor {
+  const { values, scale } = quantizeRight(graph, weight, bytes, name);
   return { quantized: graph.transpose(values, [1, 0], `${name}.turned`), scale: graph.squeeze(scale, 1, `${name}.scale`) };
 }
 
-/** round(x / s), s = max|row| / 127 over the last axis: x [.., d] → values [.., d], scale [.., 1]. */
-export function quantizeSigned(graph: Graph, x: FloatValue, name: string): { values: Value<'int8'>; scale: FloatValue } {
-  return quantizeRows(graph, x, graph.cast(graph.constant('int32', [0]), 'int8', `${name}.zero`), name);
+/** round(x / s), s = max|row| / 127 over the last axis: x [.., d] → values [.., d], around 0 or around 128, scale [.., 1]. */
+export function quantizeRight(
+  graph: Graph,
+  x: FloatValue,
+  bytes: RightBytes,
+  name: string,
+): { values: Value<RightBytes>; scale: FloatValue } {
+  const zeroPoint =
+    bytes === 'uint8' ? createZeroPoint(graph, [1], name) : graph.cast(graph.constant('int32', [0]), 'int8', `${name}.zero`);
+  return quantizeRows<RightBytes>(graph, x, zeroPoint, name);
 }
 
 /**
@@ -57,7 +70,7 @@ export function quantizeActivations(graph: Graph, x: FloatValue, name: string): 
  * x·Wᵀ over bytes.
  *
  * Inputs: x [.., dIn] and W [dOut, dIn], both quantized. Output: [.., dOut] float32.
- * Numerics: the sum over dIn is exact in int32 (dIn ≤ 132,000); what differs from float32 is the rounding of x and W alone, at most
+ * Numerics: the sum over dIn is exact in int32 (dIn ≤ 132,000, signed bytes on a processor that does not clip); what differs from float32 is the rounding of x and W alone, at most
  * Σ |x|·s/2 + |W|·r/2 + s·r/4 over the summands.
  */
 export function multiplyQuantized(graph: Graph, x: QuantizedRows, factor: QuantizedFactor, name: string): FloatValue {
@@ -67,7 +80,7 @@ export function multiplyQuantized(graph: Graph, x: QuantizedRows, factor: Quanti
 }
 
 /** Products of bytes as they are, not scaled back: x [.., m, k], right [.., k, n]. */
-export function multiplyBytes(graph: Graph, x: QuantizedRows, right: Value<'int8'>, name: string): FloatValue {
+export function multiplyBytes(graph: Graph, x: QuantizedRows, right: Value<RightBytes>, name: string): FloatValue {
   return graph.integerMatMul(x.values, right, createZeroPoint(graph, [], name), graph.constant('float32', [1], []), name);
 }
 

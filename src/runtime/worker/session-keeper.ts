@@ -4,6 +4,7 @@ import { buildStepProgram, listLinearModules } from '#kernels/models/llama.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
 import { KvStore } from './kv-store.js';
 import { PageBank } from './page-bank.js';
+import { chooseBytes } from './choose-bytes.js';
 import type { LoadCall, RunCall, RunResult, WorkerSettings } from './protocol.js';
 import { StepSession } from './step-session.js';
 
@@ -80,7 +81,8 @@ export class SessionKeeper {
     if (this.needsMoreThanFree()) for (const other of this.open) await this.release(other);
     const { config, tensors, pageRank, provider, directory, threads } = this.settings;
     try {
-      const program = buildStepProgram({ config, tensors, mode, precision, classes: [...this.classes], provider });
+      const bytes = precision === 'int8' ? { bytes: await chooseBytes(this.ort) } : {};
+      const program = buildStepProgram({ config, tensors, mode, precision, ...bytes, classes: [...this.classes], provider });
       const session = await StepSession.open(this.ort, program, { directory, provider, threads, pageRank });
       this.sessions.set(kind, session);
       return session;

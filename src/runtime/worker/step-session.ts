@@ -133,8 +133,6 @@ export function createSessionOptions({
         ...(directory === undefined ? {} : { model_external_initializers_file_folder_path: directory }),
         // Threads that spin after a run would take the cores from the server's own thread.
         force_spinning_stop: '1',
-        // Without it, processors that lack byte products (AVX2 alone) may clip their sums; on others it changes nothing.
-        x64quantprecision: '1',
       },
     },
   };

@@ -1,11 +1,13 @@
 // Adapters beside a quantized base: near the float64 delta, row by row the same bits, nothing at weight 0.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
+import ort from 'onnxruntime-node';
 import { Graph } from '#kernels/graph/graph.js';
 import { declareFactors, declareScale, groupDim } from '#kernels/lora/adapter-inputs.js';
 import { createQuantizedRows } from '#kernels/lora/quantized-delta.js';
 import { applyLinear, createLinearInput } from '#kernels/nn/linear.js';
-import { createQuantizedFactor } from '#kernels/nn/quantized-linear.js';
+import { createQuantizedFactor, type RightBytes } from '#kernels/nn/quantized-linear.js';
+import { chooseBytes } from '#src/runtime/worker/choose-bytes.js';
 import { float32, numbersOf, runGraph } from '#test/fixtures/graph-session.js';
 import { createRandomTensors } from '#test/fixtures/random-tensors.js';
 import { dot, type Matrix } from '#test/reference/decoder.js';
@@ -26,14 +28,19 @@ const groups = [0, 1, 2].map(() => ({
 const weights = [0, 1, 2].map(() => random.vector(RANK));
 
 /** The delta of each token: rows of x under `groups[g]` and `scales` of their own. */
-async function applyDelta(rows: readonly Matrix[], factors: typeof groups, scales: readonly (readonly number[])[]): Promise<number[][]> {
+async function applyDelta(
+  bytes: RightBytes,
+  rows: readonly Matrix[],
+  factors: typeof groups,
+  scales: readonly (readonly number[])[],
+): Promise<number[][]> {
   const graph = Graph.create('delta', { expandableDims: [groupDim('q_proj')] });
   const input = graph.input('x', 'float32', ['b', 't', D_IN]);
   const scale = graph.unsqueeze(declareScale(graph, 'q_proj', 'b'), 1, 'column');
   const inputs = declareFactors(graph, { layer: 0, class: 'q_proj', dIn: D_IN, dOut: D_OUT }, 'b');
   const linear = {
-    weight: createQuantizedFactor(graph, graph.table('W', Float32Array.from(weight.flat()), [D_OUT, D_IN]), 'W'),
-    rows: createQuantizedRows(graph, inputs, scale, 'lora'),
+    weight: createQuantizedFactor(graph, graph.table('W', Float32Array.from(weight.flat()), [D_OUT, D_IN]), bytes, 'W'),
+    rows: createQuantizedRows(graph, inputs, scale, bytes, 'lora'),
   };
   const y = applyLinear(graph, createLinearInput(graph, input, [linear], 'input'), linear, 'y');
   const outputs = await runGraph(graph, [y], {
@@ -62,24 +69,31 @@ function exactDelta(token: readonly number[], { a, b }: (typeof groups)[number],
   );
 }
 
-for (const isShared of [true, false]) {
-  test(`${isShared ? 'one list for all rows' : 'each row its own directions'}: within two percent of the delta`, async () => {
-    const found = await applyDelta(x, isShared ? groups.slice(0, 1) : groups, weights);
-    for (const [i, token] of x.flat().entries()) {
-      const row = Math.floor(i / 4);
-      const expected = exactDelta(token, groups[isShared ? 0 : row] ?? { a: [], b: [] }, weights[row] ?? []);
-      const error = Math.hypot(...expected.map((value, out) => value - (found[i]?.[out] ?? NaN)));
-      assert.ok(error < 0.02 * Math.hypot(...expected), `token ${i}: ${error / Math.hypot(...expected)}`);
+/** Signed bytes are tried where the processor sums their products exactly, as a worker does. */
+const KINDS = new Set<RightBytes>(['uint8', await chooseBytes(ort)]);
+
+for (const bytes of KINDS) {
+  describe(`${bytes} on the right`, () => {
+    for (const isShared of [true, false]) {
+      test(`${isShared ? 'one list for all rows' : 'each row its own directions'}: within two percent of the delta`, async () => {
+        const found = await applyDelta(bytes, x, isShared ? groups.slice(0, 1) : groups, weights);
+        for (const [i, token] of x.flat().entries()) {
+          const row = Math.floor(i / 4);
+          const expected = exactDelta(token, groups[isShared ? 0 : row] ?? { a: [], b: [] }, weights[row] ?? []);
+          const error = Math.hypot(...expected.map((value, out) => value - (found[i]?.[out] ?? NaN)));
+          assert.ok(error < 0.02 * Math.hypot(...expected), `token ${i}: ${error / Math.hypot(...expected)}`);
+        }
+      });
     }
+
+    test("a row's delta is the same bits alone, and nothing at weight 0", async () => {
+      const together = await applyDelta(bytes, x, groups, [weights[0] ?? [], new Array<number>(RANK).fill(0), weights[2] ?? []]);
+      const alone = await applyDelta(bytes, x.slice(2), groups.slice(2), weights.slice(2));
+      assert.deepEqual(alone, together.slice(8));
+      assert.deepEqual(
+        together.slice(4, 8),
+        weight.slice(0, 4).map(() => new Array<number>(D_OUT).fill(0)),
+      );
+    });
   });
 }
-
-test("a row's delta is the same bits alone, and nothing at weight 0", async () => {
-  const together = await applyDelta(x, groups, [weights[0] ?? [], new Array<number>(RANK).fill(0), weights[2] ?? []]);
-  const alone = await applyDelta(x.slice(2), groups.slice(2), weights.slice(2));
-  assert.deepEqual(alone, together.slice(8));
-  assert.deepEqual(
-    together.slice(4, 8),
-    weight.slice(0, 4).map(() => new Array<number>(D_OUT).fill(0)),
-  );
-});

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import type { Precision, StepMode } from '#kernels/decode/step-program.js';
 import { LAYER_CLASSES, LINEAR_CLASSES, type LinearClass } from '#kernels/lora/modules.js';
 import { buildStepProgram, parseLlamaConfig } from '#kernels/models/llama.js';
+import type { RightBytes } from '#kernels/nn/quantized-linear.js';
 import { createTensorIndex } from '#test/fixtures/random-model.js';
 
 const file = join(resolve(dirname(fileURLToPath(import.meta.url)), '../../../../..'), 'test/golden/program-digests.json');
@@ -35,6 +36,7 @@ interface Variant {
   readonly mode: StepMode;
   readonly classes: readonly LinearClass[];
   readonly precision?: Precision;
+  readonly bytes?: RightBytes;
   readonly suffix?: string;
 }
 
@@ -44,17 +46,18 @@ const VARIANTS: readonly Variant[] = [
   { mode: 'merged', classes: LAYER_CLASSES },
   { mode: 'factored', classes: LINEAR_CLASSES, suffix: ' with embedding and output layer' },
   { mode: 'merged', classes: LINEAR_CLASSES, suffix: ' with embedding and output layer' },
-  { mode: 'factored', precision: 'int8', classes: LINEAR_CLASSES, suffix: ' in int8' },
+  { mode: 'factored', precision: 'int8', bytes: 'int8', classes: LINEAR_CLASSES, suffix: ' in int8' },
+  { mode: 'factored', precision: 'int8', bytes: 'uint8', classes: LINEAR_CLASSES, suffix: ' in int8, unsigned' },
 ];
 
 function createPrograms(): { name: string; build: () => Uint8Array }[] {
   return Object.entries(CONFIGS).flatMap(([architecture, json]) =>
-    VARIANTS.map(({ mode, precision = 'float32', classes, suffix = '' }) => ({
+    VARIANTS.map(({ mode, precision = 'float32', bytes = 'uint8', classes, suffix = '' }) => ({
       name: `${architecture} ${mode}${suffix}`,
       build: () => {
         const config = parseLlamaConfig(json);
         const tensors = createTensorIndex(config, mode === 'base' ? 'F32' : 'BF16');
-        return buildStepProgram({ config, tensors, mode, precision, classes, provider: 'cpu' }).model;
+        return buildStepProgram({ config, tensors, mode, precision, bytes, classes, provider: 'cpu' }).model;
       },
     })),
   );
