@@ -2,7 +2,6 @@
 import type { Evaluate, ExampleLoss } from './evaluate.js';
 import { type CurvePoint, type Evaluation, EvaluationLedger, type LedgerProgress } from './evaluation-ledger.js';
 import type { Objective, WeightVector } from './objective.js';
-import { SeededRandom } from '#src/statistics/seeded-random.js';
 import { searchForward } from './searches/forward-selection.js';
 import { searchFromZero, searchInSpan } from './searches/population-search.js';
 import type { SearchEnd, SearchMethod } from './searches/search-method.js';
@@ -16,11 +15,11 @@ import { decide, type Verdict } from './stages/verdict.js';
 import type { Strategy } from './strategy.js';
 
 /** Candidates that screening scores on all examples. */
-const FINALISTS = 6;
+const FINALISTS = 5;
 /** With fewer evaluations per candidate than this, those that fell out of screening are not scored on all examples. */
 const AMPLE = 3;
-/** Adapters that pruning may have to leave out, one evaluation each, twice. */
-const PRUNE_RESERVE = 12;
+/** Pruning leaves out small weights together, then one adapter after another, an evaluation each. */
+const PRUNE_RESERVE = 20;
 
 export interface ComposeOptions {
   readonly candidates: number;
@@ -141,7 +140,6 @@ export async function composeWeights(options: ComposeOptions): Promise<ComposedW
   const validation = await validations[strategy.validate](ledger, {
     candidates,
     span: span.length === 0 ? kept : span,
-    random: SeededRandom.fromSeed(seed),
   });
   close('validate', strategy.validate, partsOf(best.weights));
 

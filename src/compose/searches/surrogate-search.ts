@@ -1,53 +1,50 @@
 // Searches weights with a model of the losses: what was measured predicts every example's loss elsewhere, and only what promises most is measured.
 import type { EvaluationLedger, Evaluation } from '../evaluation-ledger.js';
-import { objectiveOf } from '../objective.js';
+import type { Objective } from '../objective.js';
 import { SeededRandom } from '#src/statistics/seeded-random.js';
 import { LossSurrogate } from '../surrogate/loss-surrogate.js';
 import { selectForward } from './forward-selection.js';
 import { type SearchEnd, type SearchOptions, spread } from './search-method.js';
 
 /** Candidates that may join the best single one in forward selection. */
-const POOL_SIZE = 10;
+const POOL_SIZE = 5;
 const MOST_SELECTED = 3;
 /** Candidates whose weights the model knows at first, and at most. */
-const FIRST_SPAN = 6;
-const LARGEST_SPAN = 8;
+const FIRST_SPAN = 5;
+const LARGEST_SPAN = 24;
 /** Points of one batch, by how many standard deviations of hope each is chosen: from plain belief to curiosity. */
 const OPTIMISM = [0, 0.5, 1, 2] as const;
 /** Measured points that the model is fitted to, the best ones: the fit costs their number to the third. */
 const MOST_FITTED = 160;
-const TRIALS = 300;
-const REFINEMENTS = 3;
+/** Walks downhill begin at the best points, and near them. */
+const STARTS = 2;
+const JITTER = 0.2;
 /** Points nearer than this to a measured one tell nothing (weights). */
 const NEAREST = 0.02;
 /** The search in a span ends after this many batches without a gain of this share of the objective. */
 const PATIENCE = 4;
 const SMALLEST_GAIN = 0.01;
 /** Candidates outside the span that are tried on top of the best mixture, and how much of each. */
-const MOST_PROBED = 12;
+const MOST_PROBED = 24;
 const PROBES = [0.3, -0.3] as const;
 
-/** Forward selection, the model in the span of the best, a probe of every other candidate on top of the best mixture, the model again. */
+/** Forward selection, the model in the span of the best few; then, as long as it gains, every other candidate on top of the best mixture, and the model with those that may help. */
 export async function searchWithSurrogate(ledger: EvaluationLedger, options: SearchOptions): Promise<SearchEnd> {
   const { kept, candidates, warmStart, seed } = options;
   const random = SeededRandom.fromSeed(seed);
   if (warmStart !== undefined) await ledger.score([warmStart], 'search');
-  // A small budget is better spent on the model than on every pair.
-  const isTight = ledger.remaining < 3 * POOL_SIZE;
-  const selection = await selectForward(ledger, {
-    pool: kept.slice(0, isTight ? Math.ceil(POOL_SIZE / 2) : POOL_SIZE),
-    candidates,
-    mostParts: isTight ? 2 : MOST_SELECTED,
-    sums: isTight ? [1.5] : [1.5, 1],
-  });
+  const selection = await selectForward(ledger, { pool: kept.slice(0, POOL_SIZE), candidates, mostParts: MOST_SELECTED, sums: [1.5] });
   if (selection === undefined) return { stop: 'nothing-to-search', span: [] };
   const warm = (warmStart ?? []).flatMap((weight, i) => (weight === 0 ? [] : [i]));
   let span = [...new Set([...selection.members, ...warm, ...kept])].slice(0, Math.max(FIRST_SPAN, warm.length));
   await refine(ledger, span, candidates, random);
-  const joined = await probe(ledger, span, options);
-  if (joined.length > 0) {
+  for (;;) {
+    const before = ledger.best?.objective ?? Infinity;
+    const joined = await probe(ledger, span, options);
+    if (joined.length === 0) break;
     span = [...span, ...joined].slice(0, Math.max(LARGEST_SPAN, span.length));
     await refine(ledger, span, candidates, random);
+    if ((ledger.best?.objective ?? Infinity) > before * (1 - SMALLEST_GAIN)) break;
   }
   return { stop: ledger.remaining < OPTIMISM.length ? 'budget' : 'converged', span };
 }
@@ -59,7 +56,7 @@ async function refine(ledger: EvaluationLedger, span: readonly number[], candida
     const before = ledger.best?.objective ?? Infinity;
     const measured = measuredWithin(ledger, span);
     if (measured.length === 0) return;
-    const points = propose(measured, ledger, span, candidates, random);
+    const points = propose(measured, ledger, span, random);
     if (points.length === 0) return;
     const scored = await ledger.score(
       points.map((point) => spread(point, span, candidates)),
@@ -70,7 +67,7 @@ async function refine(ledger: EvaluationLedger, span: readonly number[], candida
   }
 }
 
-/** Candidates outside the span that lower the objective when a little of them is added to the best mixture, the most helpful first. */
+/** Candidates outside the span, each tried on top of the best mixture, the most helpful first; none where the budget does not cover it. */
 async function probe(ledger: EvaluationLedger, span: readonly number[], { kept }: SearchOptions): Promise<number[]> {
   const { best } = ledger;
   const outside = kept.filter((index) => !span.includes(index)).slice(0, MOST_PROBED);
@@ -80,11 +77,11 @@ async function probe(ledger: EvaluationLedger, span: readonly number[], { kept }
     trials.map(({ weights }) => weights),
     'search',
   );
-  const helpful = scored
+  const ranked = scored
     .map(({ objective }, i) => ({ index: trials[i]?.index ?? 0, objective }))
-    .filter(({ objective }) => objective < best.objective)
+    .filter(({ objective }) => Number.isFinite(objective))
     .sort((a, b) => a.objective - b.objective);
-  return [...new Set(helpful.map(({ index }) => index))];
+  return [...new Set(ranked.map(({ index }) => index))];
 }
 
 /** The best evaluated points that have no weight outside the span. */
@@ -95,56 +92,47 @@ export function measuredWithin(ledger: EvaluationLedger, span: readonly number[]
     .slice(0, MOST_FITTED);
 }
 
-/** One point per degree of optimism: where the objective is expected to be lowest. */
-function propose(
-  measured: readonly Evaluation[],
-  ledger: EvaluationLedger,
-  span: readonly number[],
-  candidates: number,
-  random: SeededRandom,
-): number[][] {
-  const surrogate = LossSurrogate.fit(
+/** The model of what was measured within a span. */
+export function fitLosses(measured: readonly Evaluation[], span: readonly number[]): LossSurrogate {
+  return LossSurrogate.fit(
     measured.map(({ weights, examples }) => ({ point: within(weights, span), nlls: examples.map(({ nll }) => nll) })),
   );
-  const tokens = measured[0]?.examples.reduce((sum, example) => sum + example.tokens, 0) ?? 1;
+}
+
+/** One point per degree of optimism: where the objective is expected to be lowest. */
+function propose(measured: readonly Evaluation[], ledger: EvaluationLedger, span: readonly number[], random: SeededRandom): number[][] {
+  const surrogate = fitLosses(measured, span);
   const known = measured.map(({ weights }) => within(weights, span));
-  const { objective } = ledger;
-  const chosen: number[][] = [];
+  const best = known.slice(0, STARTS);
+  const chosen: (readonly number[])[] = [];
   for (const optimism of OPTIMISM) {
-    const expected = (point: readonly number[]): number =>
-      objectiveOf(
-        surrogate.predict(point, optimism).reduce((sum, nll) => sum + nll, 0) / tokens,
-        spread(point, span, candidates),
-        objective,
-      );
-    const isFresh = (point: readonly number[]): boolean => [...known, ...chosen].every((other) => distance(point, other) > NEAREST);
-    let trials = Array.from({ length: TRIALS }, () =>
-      perturb(known[Math.floor(random.uniform() ** 2 * Math.min(known.length, 12))] ?? [], 0.4, objective.bound, random),
-    );
-    let size = 0.15;
-    let ranked: { readonly point: number[]; readonly value: number }[] = [];
-    for (let round = 0; round <= REFINEMENTS; round++) {
-      ranked = [...ranked, ...trials.filter(isFresh).map((point) => ({ point, value: expected(point) }))]
-        .sort((a, b) => a.value - b.value)
-        .slice(0, 8);
-      trials = ranked.flatMap(({ point }) => Array.from({ length: 12 }, () => perturb(point, size, objective.bound, random)));
-      size /= 2;
-    }
-    const [first] = ranked;
-    if (first !== undefined) chosen.push(first.point);
+    const starts = [...best, ...best.map((point) => point.map((x) => x + JITTER * random.gaussian()))];
+    const lowest = starts
+      .map((start) => surrogate.findLowest(start, { ...priceOf(measured[0], ledger.objective), optimism }))
+      .sort((a, b) => a.value - b.value)
+      .find(({ point }) => [...known, ...chosen].every((other) => distance(point, other) > NEAREST));
+    if (lowest !== undefined) chosen.push(lowest.point);
   }
-  return chosen;
+  return chosen.map((point) => [...point]);
+}
+
+/** The objective as the model takes it; `examples` are those that count. */
+export function priceOf(
+  measured: Evaluation | undefined,
+  { regularisation, bound }: Objective,
+  examples: (index: number) => boolean = () => true,
+): { shares: number[]; price: number; bound: number } {
+  const tokens = (measured?.examples ?? []).map((example, i) => (examples(i) ? example.tokens : 0));
+  const all = tokens.reduce((sum, count) => sum + count, 0);
+  return {
+    shares: tokens.map((count) => (count === 0 ? 0 : 1 / all)),
+    price: regularisation / Math.max(1, measured?.weights.length ?? 1),
+    bound,
+  };
 }
 
 export function within(weights: readonly number[], span: readonly number[]): number[] {
   return span.map((index) => weights[index] ?? 0);
-}
-
-/** Moves one weight, or all of them; by a random part of `size`, within the box. */
-function perturb(point: readonly number[], size: number, bound: number, random: SeededRandom): number[] {
-  const step = size * (0.1 + 0.9 * random.uniform());
-  const only = random.uniform() < 0.4 ? Math.floor(random.uniform() * point.length) : undefined;
-  return point.map((x, i) => (only === undefined || only === i ? Math.min(bound, Math.max(-bound, x + step * random.gaussian())) : x));
 }
 
 function distance(a: readonly number[], b: readonly number[]): number {

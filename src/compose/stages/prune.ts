@@ -1,4 +1,4 @@
-// Which adapters of a mixture earn their place: each is left out in turn, what it brought is written down, and what brought nothing is dropped.
+// Which adapters of a mixture earn their place: the smallest weights go together, then each is left out in turn, and what it brought is written down.
 import type { Evaluation, EvaluationLedger } from '../evaluation-ledger.js';
 import type { WeightVector } from '../objective.js';
 import type { Strategy } from '../strategy.js';
@@ -7,6 +7,9 @@ import type { Strategy } from '../strategy.js';
 const TOLERANCE = 0.02;
 /** The same as a difference, for objectives near 0. */
 const SMALLEST_LOSS = 0.002;
+
+/** Weights below one of these are left out together, below the largest that the objective allows. */
+const SMALL = [0.2, 0.1, 0.05, 0.02] as const;
 
 /** What one adapter brings to a mixture. */
 export interface Attribution {
@@ -30,11 +33,14 @@ export const prunes: Readonly<Record<Strategy['prune'], Prune>> = {
   none: (_, best) => Promise.resolve({ best, attribution: [], dropped: [] }),
 };
 
-/** Leaves one out at a time, drops the least useful one and looks again, as long as the objective stays within the tolerance of where it began. */
+/**
+ * Leaves small weights out together, then one adapter at a time: drops the least useful one and looks again, as long as the objective stays
+ * within the tolerance of where it began.
+ */
 async function pruneByAttribution(ledger: EvaluationLedger, start: Evaluation): Promise<Pruned> {
   const allowed = start.objective + Math.max(SMALLEST_LOSS, TOLERANCE * start.objective);
-  const dropped: number[] = [];
-  let best = start;
+  let best = await dropSmall(ledger, start, allowed);
+  const dropped = partsOf(start.weights).filter((index) => best.weights[index] === 0);
   for (;;) {
     const parts = partsOf(best.weights);
     const without = await ledger.score(
@@ -54,6 +60,15 @@ async function pruneByAttribution(ledger: EvaluationLedger, start: Evaluation): 
     dropped.push(parts[least] ?? 0);
     best = fewer;
   }
+}
+
+async function dropSmall(ledger: EvaluationLedger, start: Evaluation, allowed: number): Promise<Evaluation> {
+  const without = SMALL.map((least) => start.weights.map((weight) => (Math.abs(weight) < least ? 0 : weight)));
+  const scored = await ledger.score(
+    without.filter((weights) => partsOf(weights).length > 1),
+    'prune',
+  );
+  return scored.find(({ objective }) => objective <= allowed) ?? start;
 }
 
 export function partsOf(weights: WeightVector): number[] {

@@ -9,6 +9,9 @@ export interface ScreenOptions {
   readonly finalists: number;
 }
 
+/** One in so many goes on, and sees as many times the examples. */
+const REDUCTION = 4;
+
 /** Indices of the candidates that can be evaluated, most promising first; the finalists lead. */
 export type Screen = (ledger: EvaluationLedger, options: ScreenOptions) => Promise<number[]>;
 
@@ -24,8 +27,8 @@ export function single(index: number, candidates: number): WeightVector {
 }
 
 /**
- * Successive halving over examples (Jamieson & Talwalkar 2016): every candidate on a fifth of the examples, then the better half on
- * twice as many, until the finalists have seen all. Those that fell out follow in the order in which they left, the last first;
+ * Successive halving over examples (Jamieson & Talwalkar 2016): every candidate on a fifth of the examples, then the best quarter on four
+ * times as many, until the finalists have seen all. Those that fell out follow in the order in which they left, the last first;
  * candidates that overflow the model are out at once.
  */
 async function screenByHalving(ledger: EvaluationLedger, { candidates, finalists }: ScreenOptions): Promise<number[]> {
@@ -35,11 +38,11 @@ async function screenByHalving(ledger: EvaluationLedger, { candidates, finalists
   for (;;) {
     rank = await rankOn(ledger, rank, candidates, seen);
     if (seen === ledger.exampleCount) return [...rank, ...fallen];
-    const half = Math.ceil(rank.length / 2);
+    const better = Math.floor(rank.length / REDUCTION);
     // The last step goes to all examples as soon as few enough are left.
-    const isLast = half <= finalists || 2 * seen >= ledger.exampleCount;
-    fallen.unshift(...rank.splice(isLast ? finalists : half));
-    seen = isLast ? ledger.exampleCount : 2 * seen;
+    const isLast = better <= finalists || REDUCTION * seen >= ledger.exampleCount;
+    fallen.unshift(...rank.splice(isLast ? finalists : better));
+    seen = isLast ? ledger.exampleCount : REDUCTION * seen;
   }
 }
 

@@ -29,11 +29,11 @@ describe('report', () => {
   it('parts are the winning point exactly, without candidates of weight 0', async () => {
     const composed = await search((w) => {
       const [a = 0, b = 0, c = 0] = w;
-      return a === 0 && b === 0.5 && c === 0.5 ? 0 : 1 + 3 * Math.abs(a) + Math.abs(b - 0.5) + Math.abs(c - 0.5);
+      return a === 0 && b === 0.75 && c === 0.75 ? 0 : 1 + 3 * Math.abs(a) + Math.abs(b - 0.75) + Math.abs(c - 0.75);
     });
     assert.deepEqual(partsOf(composed, candidates), [
-      { ...candidates[1], weight: 0.5 },
-      { ...candidates[2], weight: 0.5 },
+      { ...candidates[1], weight: 0.75 },
+      { ...candidates[2], weight: 0.75 },
     ]);
   });
 
