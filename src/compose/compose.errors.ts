@@ -81,6 +81,18 @@ export const composeErrors = {
     message: 'Examples, {place}: {found} tokens with {shots} examples in front of it; the context of the base model has {most}. {advice}.',
     fields: ['place', 'found', 'shots', 'most', 'fitting'],
   },
+  HELD_OUT_TOO_FEW: {
+    status: 400,
+    message:
+      '"validate=held-out" sets a third of the examples aside, for which there must be at least {needed}; found {found}. Send more, or ask for "validate=cross-validation".',
+    fields: ['found', 'needed'],
+  },
+  HELD_OUT_WITH_SHOTS: {
+    status: 400,
+    message:
+      '"validate=held-out" with {shots} shots: the examples that are set aside would stand in front of those that are searched on. Ask for "validate=cross-validation", or leave "shots" out.',
+    fields: ['shots'],
+  },
   STRATEGY_UNKNOWN: {
     status: 400,
     message:

@@ -25,7 +25,8 @@ import { LORAHUB_OBJECTIVE } from './objective.js';
 import { applyObjective, type NamedObjective, parseObjective } from './objectives/objectives.js';
 import { fewestEvaluations } from './pipeline.js';
 import { assertShots, assertShotsFit } from './prompted-form.js';
-import { DEFAULT_PRESET, defaultBudget, nameStrategy, parseStrategy, type Strategy } from './strategy.js';
+import { assertHoldable } from './stages/hold-out.js';
+import { chooseStrategy, DEFAULT_PRESET, defaultBudget, nameStrategy, type Strategy } from './strategy.js';
 import { JobBroadcast } from './jobs/job-broadcast.js';
 import { decodeJobCursor, encodeJobCursor } from './jobs/job-cursor.js';
 import { followJob, parseEventId } from './jobs/job-events.js';
@@ -57,8 +58,9 @@ export class ComposeService {
     const version = request.version === undefined ? undefined : parseVersion(request.version);
     const baseModel = await this.registry.getBaseModel(parseRepoName(request.base));
     await this.assertNameFree(name, version, baseModel.name);
-    const strategy = parseStrategy(request.strategy ?? DEFAULT_PRESET);
     const examples = parseExamples(request.examples);
+    const strategy = chooseStrategy(request.strategy ?? DEFAULT_PRESET, { examples: examples.length, shots: request.shots });
+    if (strategy.validate === 'held-out') assertHoldable(examples.length, request.shots);
     // Tokens are made again when the job runs; here they show whether every example fits the context, and what the task looks like.
     const objective = parseObjective(request, examples);
     const tokens = await this.tokenize(objective, examples, baseModel);

@@ -6,8 +6,15 @@ import type { Estimate } from './stages/verdict.js';
 
 export function describeVerdict(composed: ComposedWeights, candidates: readonly Candidate[], facts: ReportFacts): string {
   return composed.unprompted === undefined
-    ? describePlain(composed, candidates, facts)
+    ? describePlain(composed, candidates, facts) + describeHeldOut(composed)
     : describePrompted(composed, composed.unprompted, candidates, facts);
+}
+
+function describeHeldOut({ validation, best }: ComposedWeights): string {
+  const held = validation?.heldOut?.examples.length;
+  return held === undefined
+    ? ''
+    : ` What to expect was measured on ${held} examples that were set aside; the search saw the other ${best.examples.length}.`;
 }
 
 function describePlain(

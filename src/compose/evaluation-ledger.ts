@@ -34,6 +34,8 @@ export interface LedgerOptions {
   readonly objective: Objective;
   /** Evaluations in all; one is a weight vector on all examples, and a part of the examples costs its part. */
   readonly budget: number;
+  /** Examples that one evaluation is counted for: more than there are where others of them are measured elsewhere. @default exampleCount */
+  readonly examplesPerEvaluation?: number;
   readonly onProgress?: (progress: LedgerProgress) => void;
 }
 
@@ -43,6 +45,8 @@ interface Entry {
   /** Set once every example is known. */
   evaluation?: Evaluation;
 }
+
+const ROUNDING = 1e-6;
 
 export class EvaluationLedger {
   readonly exampleCount: number;
@@ -64,17 +68,17 @@ export class EvaluationLedger {
 
   /** Spent so far; a fraction where a vector was scored on a part of the examples. */
   get evaluations(): number {
-    return this.pairs / this.exampleCount;
+    return this.pairs / (this.options.examplesPerEvaluation ?? this.exampleCount);
   }
 
-  /** What may be spent now. */
+  /** What may be spent now, in weight vectors on the examples of this ledger. */
   get remaining(): number {
     return this.spendable / this.exampleCount;
   }
 
-  /** Keeps evaluations back for later stages; 0 frees them. */
-  reserve(evaluations: number): void {
-    this.held = Math.ceil(evaluations * this.exampleCount);
+  /** Keeps so many weight vectors on the examples of this ledger back for later stages; 0 frees them. */
+  reserve(vectors: number): void {
+    this.held = Math.ceil(vectors * this.exampleCount);
   }
 
   /** A vector that was scored on all examples. */
@@ -93,7 +97,9 @@ export class EvaluationLedger {
   }
 
   private get spendable(): number {
-    return Math.max(0, Math.floor(this.options.budget * this.exampleCount) - this.pairs - this.held);
+    const { budget, examplesPerEvaluation = this.exampleCount } = this.options;
+    // A budget may be pairs divided by examples, which multiplied again can be a hair less than the pairs.
+    return Math.max(0, Math.floor(budget * examplesPerEvaluation + ROUNDING) - this.pairs - this.held);
   }
 
   get best(): Evaluation | undefined {

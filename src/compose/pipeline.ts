@@ -7,6 +7,7 @@ import { searchFromZero, searchInSpan } from './searches/population-search.js';
 import type { SearchEnd, SearchMethod } from './searches/search-method.js';
 import { searchWithSurrogate } from './searches/surrogate-search.js';
 import { baselineCost, type Baselines, baselineVectors, measureBaselines } from './stages/measure-baselines.js';
+import { createTrainingLedger, measureHeldOut, splitExamples } from './stages/hold-out.js';
 import { behindPrompt, type Unprompted, type UnpromptedOptions } from './stages/measure-unprompted.js';
 import { type Attribution, partsOf, prunes } from './stages/prune.js';
 import { screens } from './stages/screen.js';
@@ -96,26 +97,30 @@ export function fewestEvaluations(candidates: number): number {
  */
 export async function composeWeights(options: ComposeOptions): Promise<ComposedWeights> {
   const { candidates, seed, strategy, now = () => performance.now() } = options;
-  const ledger = new EvaluationLedger(options);
+  const split = strategy.validate === 'held-out' ? splitExamples(options.exampleCount, seed) : undefined;
+  const ledger = split === undefined ? new EvaluationLedger(options) : createTrainingLedger(options, split);
+  let heldOutEvaluations = 0;
+  const spent = (): number => ledger.evaluations + heldOutEvaluations;
   const stages: StageReport[] = [];
   let startedAt = now();
   const close = (stage: StageReport['stage'], method: string, kept: readonly number[]): void => {
     const before = stages.reduce((sum, { evaluations }) => sum + evaluations, 0);
     const bestObjective = ledger.best?.objective ?? null;
-    stages.push({ stage, method, evaluations: ledger.evaluations - before, seconds: (now() - startedAt) / 1000, kept, bestObjective });
+    stages.push({ stage, method, evaluations: spent() - before, seconds: (now() - startedAt) / 1000, kept, bestObjective });
     startedAt = now();
   };
 
   // What the baselines will cost at most is kept back from the first evaluation on; those that screening measures are not paid twice.
-  const validateReserve = strategy.validate === 'none' ? 0 : 1;
+  const validateReserve = strategy.validate === 'cross-validation' ? 1 : 0;
   ledger.reserve(2 + validateReserve);
   const kept = await screens[strategy.screen](ledger, { candidates, finalists: FINALISTS });
   close('screen', strategy.screen, kept);
 
   const isAmple = options.budget >= AMPLE * baselineCost(candidates);
   const missing = (): number => missingBaselines(ledger, candidates, isAmple);
-  const spare = options.budget - ledger.evaluations - missing() - validateReserve;
-  const pruneReserve = strategy.prune === 'none' ? 0 : Math.max(0, Math.min(PRUNE_RESERVE, Math.floor(spare / 4)));
+  ledger.reserve(missing() + validateReserve);
+  const spare = ledger.remaining;
+  const pruneReserve = strategy.prune === 'none' ? 0 : Math.min(PRUNE_RESERVE, Math.floor(spare / 4));
   ledger.reserve(missing() + validateReserve + pruneReserve);
   const { stop, span } = await searches[strategy.search](strategy)(ledger, {
     kept,
@@ -137,18 +142,24 @@ export async function composeWeights(options: ComposeOptions): Promise<ComposedW
 
   if (ledger.best === undefined) throw new NothingEvaluable(`none of ${ledger.evaluations} weight vectors has a finite loss`);
   const best = chooseBest(pruned?.best, baselines, ledger.best);
-  const validation = await validations[strategy.validate](ledger, {
-    candidates,
-    span: span.length === 0 ? kept : span,
-  });
+  const bestSingle = lowestObjective(baselines.singles.filter((found) => found !== undefined));
+  let validation: Validation | undefined;
+  if (split !== undefined) {
+    ({ validation, evaluations: heldOutEvaluations } = await measureHeldOut(options, split, { best, bestSingle, baselines }));
+  } else if (strategy.validate !== 'held-out') {
+    validation = await validations[strategy.validate](ledger, {
+      candidates,
+      span: span.length === 0 ? kept : span,
+    });
+  }
   close('validate', strategy.validate, partsOf(best.weights));
 
-  const bestSingle = lowestObjective(baselines.singles.filter((found) => found !== undefined));
-  const prompted = await options.prompted?.();
+  const allPrompted = await options.prompted?.();
+  const prompted = allPrompted && (split?.heldOut.flatMap((i) => allPrompted[i] ?? []) ?? allPrompted);
   const unprompted = await options.unprompted?.({ candidates, finalists: FINALISTS });
   const measured = {
-    base: baselines.base.examples,
-    uniform: baselines.uniform.examples,
+    base: validation?.heldOut?.base ?? baselines.base.examples,
+    uniform: validation?.heldOut?.uniform ?? baselines.uniform.examples,
     single: validation?.single ?? bestSingle?.examples ?? [],
     composed: validation?.composed ?? best.examples,
   };
@@ -168,7 +179,7 @@ export async function composeWeights(options: ComposeOptions): Promise<ComposedW
     stages,
     stop,
     curve: ledger.curve,
-    evaluations: ledger.evaluations,
+    evaluations: spent(),
   };
 }
 

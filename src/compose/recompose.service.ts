@@ -8,6 +8,7 @@ import { failCompose } from './compose.errors.js';
 import { ComposeService } from './compose.service.js';
 import { findKeptExamples } from './kept-examples.js';
 import type { KeptRecipe } from './jobs/job-settings.js';
+import { spellValidation } from './strategy.js';
 
 @Injectable()
 export class RecomposeService {
@@ -33,6 +34,7 @@ export class RecomposeService {
     if (examples === undefined) throw failCompose('EXAMPLES_NOT_KEPT', { name, version });
     return this.compose.createJob({
       ...settings,
+      strategy: spellValidation(settings.strategy),
       name,
       base: repository.baseModel.name,
       examples,

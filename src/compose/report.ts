@@ -9,6 +9,7 @@ import type { Objective } from './objective.js';
 import type { ObjectiveWords } from './objectives/example-measure.js';
 import type { NamedObjective } from './objectives/objectives.js';
 import type { ComposedWeights, StageReport, Winner } from './pipeline.js';
+import { mergeParts } from './stages/hold-out.js';
 import type { RetrieveReport } from './stages/retrieve.js';
 import type { Unprompted } from './stages/measure-unprompted.js';
 import type { Advice, Estimate, Verdict } from './stages/verdict.js';
@@ -116,6 +117,8 @@ export interface CompositionReport {
   /** Empty where pruning was not asked for or the budget did not cover it. */
   readonly attribution: readonly AttributedPart[];
   readonly examples: readonly ExampleOutcome[];
+  /** Places of the examples that the search never saw and the advice rests on; absent where none were set aside. */
+  readonly heldOut?: readonly number[];
   /** To the first examples, in their order; a job adds them once it has searched. */
   readonly answers?: readonly ExampleAnswers[];
   /** A point for every improvement. */
@@ -167,14 +170,8 @@ export function createReport(composed: ComposedWeights, candidates: readonly Can
       const named = candidates[candidate];
       return named === undefined ? [] : [{ adapter: named.adapter, version: named.version, weight, gain: finite(gain) }];
     }),
-    examples: best.examples.map((example, i) => {
-      const unseen = validation?.composed[i];
-      return {
-        base: outcome(baselines.base.examples[i]),
-        composed: outcome(example),
-        ...(unseen !== undefined && { unseen: outcome(unseen) }),
-      };
-    }),
+    examples: exampleOutcomes(composed),
+    ...(validation?.heldOut !== undefined && { heldOut: validation.heldOut.examples }),
     curve,
     stages,
     stop,
@@ -182,6 +179,25 @@ export function createReport(composed: ComposedWeights, candidates: readonly Can
     budget,
     seconds,
   };
+}
+
+/** In the order of the examples, those that were set aside among them. */
+function exampleOutcomes({ best, baselines, validation }: ComposedWeights): ExampleOutcome[] {
+  const seen = best.examples.map((example, i): ExampleOutcome => {
+    const unseen = validation?.heldOut === undefined ? validation?.composed[i] : undefined;
+    return {
+      base: outcome(baselines.base.examples[i]),
+      composed: outcome(example),
+      ...(unseen !== undefined && { unseen: outcome(unseen) }),
+    };
+  });
+  if (validation?.heldOut === undefined) return seen;
+  const { examples: places, base } = validation.heldOut;
+  const held = validation.composed.map((example, k): ExampleOutcome => {
+    const composed = outcome(example);
+    return { base: outcome(base[k]), composed, unseen: composed };
+  });
+  return mergeParts(seen, held, places);
 }
 
 function unpromptedReport({ base, single, evaluations }: Unprompted, candidates: readonly Candidate[]): UnpromptedReport {

@@ -4,7 +4,7 @@ import { failCompose } from './compose.errors.js';
 export const SCREENS = ['halving', 'all', 'none'] as const;
 export const SEARCHES = ['surrogate', 'cma-es', 'cobyla', 'forward', 'random'] as const;
 export const PRUNES = ['attribution', 'none'] as const;
-export const VALIDATIONS = ['cross-validation', 'none'] as const;
+export const VALIDATIONS = ['cross-validation', 'held-out', 'none'] as const;
 
 /** The stages by the name of what does them. */
 export interface Strategy {
@@ -25,6 +25,9 @@ export const PRESETS = {
   // LoraHub to the letter: no screening, COBYLA (what Nevergrad's NGOpt picks at this size) from 0 over all candidates.
   lorahub: { screen: 'none', search: 'cobyla', prune: 'none', validate: 'none' },
 } as const satisfies Record<string, Strategy>;
+
+/** With more examples than this a part of them can be spared to judge by. */
+export const MOST_CROSS_VALIDATED = 40;
 
 export const DEFAULT_BUDGET = 200;
 
@@ -53,6 +56,25 @@ export function parseStrategy(text: string): Strategy {
     strategy = { ...strategy, [stage]: method };
   }
   return strategy;
+}
+
+/**
+ * `parseStrategy` for these examples: where the text leaves validation open and there are many of them, a part is held out instead of
+ * cross-validating; not with shots, since the first examples stand in front of all others.
+ * @throws BraidError STRATEGY_UNKNOWN
+ */
+export function chooseStrategy(
+  text: string,
+  { examples, shots }: { readonly examples: number; readonly shots?: number | undefined },
+): Strategy {
+  const strategy = parseStrategy(text);
+  const isOpen = strategy.validate === 'cross-validation' && !text.split(',').some((part) => part.trim().startsWith('validate='));
+  return isOpen && shots === undefined && examples > MOST_CROSS_VALIDATED ? { ...strategy, validate: 'held-out' } : strategy;
+}
+
+/** The same strategy with its validation named, so that `chooseStrategy` leaves it as it is. @throws BraidError STRATEGY_UNKNOWN */
+export function spellValidation(text: string): string {
+  return `${text},validate=${parseStrategy(text).validate}`;
 }
 
 /** Evaluations where none are asked for: LoraHub's forty and what base and uniform mixture cost, or enough for a search of our own. */

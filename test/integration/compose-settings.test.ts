@@ -47,6 +47,38 @@ describeOnHomes('settings of a composition', (home) => {
     assert.match(JSON.stringify(body), /FACTORS_DIFFER.*me\/foreign@1\.0\.0 and me\/narrow@1\.0\.0 cannot.*they have ranks 4 and 2/);
   });
 
+  it('with more than forty examples a part is held out, which job, recipe and report say', async () => {
+    const many = Array.from({ length: 42 }, (_, i) => ({ prompt: 'a b c', completion: ` ${'abcdef'.charAt(i % 6)}` }));
+    const id = await hub.start({ name: 'me/held-out', examples: many });
+    const { body: job } = await hub.get<CompositionJobView>(`/api/compositions/jobs/${id}`);
+    assert.match(job.strategy, /validate=held-out/);
+    const last = (await hub.followJob(id)).at(-1);
+    assert.ok(last?.type === 'done', JSON.stringify(last));
+    const { recipe, report } = last.data.composition;
+    assert.equal(recipe.strategy.validate, 'held-out');
+    assert.equal(report.stages.at(-1)?.method, 'held-out');
+    assert.ok(report.evaluations <= request.budget);
+    const { heldOut = [], examples: outcomes } = report;
+    assert.deepEqual([outcomes.length, heldOut.length], [42, 14]);
+    for (const [i, { composed, unseen }] of outcomes.entries()) assert.deepEqual(unseen, heldOut.includes(i) ? composed : undefined);
+    assert.match(report.verdict, /14 examples that were set aside; the search saw the other 28/);
+    // The same question has the same base loss, whichever part it is in.
+    for (const [i, { base }] of outcomes.entries()) {
+      assert.ok(Math.abs((base.nll ?? NaN) - (outcomes[i % 6]?.base.nll ?? NaN)) < 1e-4, `example ${i}`);
+    }
+  });
+
+  it('refuses to hold out a part of few examples, or with shots', async () => {
+    for (const [fields, expected] of [
+      [{}, /HELD_OUT_TOO_FEW.*at least 15; found 2/],
+      [{ shots: 1 }, /HELD_OUT_WITH_SHOTS.*1 shots/],
+    ] as const) {
+      const { status, body } = await hub.post('/api/compositions/jobs', { ...request, strategy: 'validate=held-out', ...fields });
+      assert.equal(status, 400);
+      assert.match(JSON.stringify(body), expected);
+    }
+  });
+
   it("LoraHub's preset searches from 0 in factor space with its own budget, and in delta space where the shapes differ", async () => {
     const alike = await hub.start({ name: 'me/lorahub', strategy: 'lorahub', budget: undefined });
     const { body: job } = await hub.get<CompositionJobView>(`/api/compositions/jobs/${alike}`);

@@ -19,14 +19,20 @@ export interface ValidateOptions {
 /** Losses on examples that had no say in the choice, one per example in their order. */
 export interface Validation {
   readonly composed: readonly ExampleLoss[];
-  /** The best single adapter, chosen anew for every fold. */
+  /** The best single adapter, chosen anew for every fold, or on the training part. */
   readonly single: readonly ExampleLoss[];
+  /** Where a part was set aside: the places of its examples, which all these losses are of. */
+  readonly heldOut?: {
+    readonly examples: readonly number[];
+    readonly base: readonly ExampleLoss[];
+    readonly uniform: readonly ExampleLoss[];
+  };
 }
 
 /** Undefined where nothing can be said: one example only, or no budget left. */
 export type Validate = (ledger: EvaluationLedger, options: ValidateOptions) => Promise<Validation | undefined>;
 
-export const validations: Readonly<Record<Strategy['validate'], Validate>> = {
+export const validations: Readonly<Record<Exclude<Strategy['validate'], 'held-out'>, Validate>> = {
   'cross-validation': crossValidate,
   none: () => Promise.resolve(undefined),
 };
