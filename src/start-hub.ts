@@ -22,6 +22,9 @@ export interface Hub {
 // Apart from the call, because Nest's type leaves out `verify`, which it hands on.
 const JSON_BODY = { limit: '32mb', verify: verifyUtf8 };
 
+// Longer than clients and proxies keep an idle connection (Node closes after five seconds): otherwise a request may meet a closing one.
+const KEEP_ALIVE_MS = 75_000;
+
 // From dist/src.
 const PACKAGE_FILE = new URL('../../package.json', import.meta.url);
 
@@ -50,6 +53,7 @@ export async function createHub(configuration: Configuration): Promise<Hub> {
       .build();
     SwaggerModule.setup('api/docs', app, () => declareErrors(SwaggerModule.createDocument(app, document)));
     await app.listen(configuration.port, configuration.host);
+    app.getHttpServer().keepAliveTimeout = KEEP_ALIVE_MS;
     const url = await app.getUrl();
     logger.info({ room: 'hub', url }, 'listening');
     return { app, url };
