@@ -70,8 +70,8 @@ export function quantizeActivations(graph: Graph, x: FloatValue, name: string): 
  * x·Wᵀ over bytes.
  *
  * Inputs: x [.., dIn] and W [dOut, dIn], both quantized. Output: [.., dOut] float32.
- * Numerics: the sum over dIn is exact in int32 (dIn ≤ 132,000, signed bytes on a processor that does not clip); what differs from float32 is the rounding of x and W alone, at most
- * Σ |x|·s/2 + |W|·r/2 + s·r/4 over the summands.
+ * Numerics: the sum over dIn is exact in int32 (dIn ≤ 132,000; signed bytes only on a processor that does not clip); what differs from
+ * float32 is the rounding of x and W alone, at most Σ |x|·s/2 + |W|·r/2 + s·r/4 over the summands.
  */
 export function multiplyQuantized(graph: Graph, x: QuantizedRows, factor: QuantizedFactor, name: string): FloatValue {
   const zeroPoint = createZeroPoint(graph, [], name);

@@ -1,8 +1,8 @@
 // Searches weights with a model of the losses: what was measured predicts every example's loss elsewhere, and only what promises most is measured.
 import type { EvaluationLedger, Evaluation } from '../evaluation-ledger.js';
-import type { Objective } from '../objective.js';
 import { SeededRandom } from '#src/statistics/seeded-random.js';
-import { LossSurrogate } from '../surrogate/loss-surrogate.js';
+import type { Minimum } from '../surrogate/minimise.js';
+import { fitLosses, measuredWithin, priceOf, within } from '../surrogate/fit-losses.js';
 import { selectForward } from './forward-selection.js';
 import { type SearchEnd, type SearchOptions, spread } from './search-method.js';
 
@@ -14,8 +14,6 @@ const FIRST_SPAN = 5;
 const LARGEST_SPAN = 24;
 /** Points of one batch, by how many standard deviations of hope each is chosen: from plain belief to curiosity. */
 const OPTIMISM = [0, 0.5, 1, 2] as const;
-/** Measured points that the model is fitted to, the best ones: the fit costs their number to the third. */
-const MOST_FITTED = 160;
 /** Walks downhill begin at the best points, and near them. */
 const STARTS = 2;
 const JITTER = 0.2;
@@ -56,7 +54,7 @@ async function refine(ledger: EvaluationLedger, span: readonly number[], candida
     const before = ledger.best?.objective ?? Infinity;
     const measured = measuredWithin(ledger, span);
     if (measured.length === 0) return;
-    const points = propose(measured, ledger, span, random);
+    const points = await propose(measured, ledger, span, random);
     if (points.length === 0) return;
     const scored = await ledger.score(
       points.map((point) => spread(point, span, candidates)),
@@ -84,55 +82,28 @@ async function probe(ledger: EvaluationLedger, span: readonly number[], { kept }
   return [...new Set(ranked.map(({ index }) => index))];
 }
 
-/** The best evaluated points that have no weight outside the span. */
-export function measuredWithin(ledger: EvaluationLedger, span: readonly number[]): Evaluation[] {
-  return ledger.complete
-    .filter(({ weights, loss }) => Number.isFinite(loss) && weights.every((w, i) => w === 0 || span.includes(i)))
-    .sort((a, b) => a.objective - b.objective)
-    .slice(0, MOST_FITTED);
-}
-
-/** The model of what was measured within a span. */
-export function fitLosses(measured: readonly Evaluation[], span: readonly number[]): LossSurrogate {
-  return LossSurrogate.fit(
-    measured.map(({ weights, examples }) => ({ point: within(weights, span), nlls: examples.map(({ nll }) => nll) })),
-  );
-}
-
 /** One point per degree of optimism: where the objective is expected to be lowest. */
-function propose(measured: readonly Evaluation[], ledger: EvaluationLedger, span: readonly number[], random: SeededRandom): number[][] {
-  const surrogate = fitLosses(measured, span);
+async function propose(
+  measured: readonly Evaluation[],
+  ledger: EvaluationLedger,
+  span: readonly number[],
+  random: SeededRandom,
+): Promise<readonly (readonly number[])[]> {
+  const surrogate = await fitLosses(measured, span);
   const known = measured.map(({ weights }) => within(weights, span));
   const best = known.slice(0, STARTS);
+  const price = priceOf(measured[0], ledger.objective);
   const chosen: (readonly number[])[] = [];
   for (const optimism of OPTIMISM) {
     const starts = [...best, ...best.map((point) => point.map((x) => x + JITTER * random.gaussian()))];
-    const lowest = starts
-      .map((start) => surrogate.findLowest(start, { ...priceOf(measured[0], ledger.objective), optimism }))
+    const ends: Minimum[] = [];
+    for (const start of starts) ends.push(await surrogate.findLowest(start, { ...price, optimism }));
+    const lowest = ends
       .sort((a, b) => a.value - b.value)
       .find(({ point }) => [...known, ...chosen].every((other) => distance(point, other) > NEAREST));
     if (lowest !== undefined) chosen.push(lowest.point);
   }
-  return chosen.map((point) => [...point]);
-}
-
-/** The objective as the model takes it; `examples` are those that count. */
-export function priceOf(
-  measured: Evaluation | undefined,
-  { regularisation, bound }: Objective,
-  examples: (index: number) => boolean = () => true,
-): { shares: number[]; price: number; bound: number } {
-  const tokens = (measured?.examples ?? []).map((example, i) => (examples(i) ? example.tokens : 0));
-  const all = tokens.reduce((sum, count) => sum + count, 0);
-  return {
-    shares: tokens.map((count) => (count === 0 ? 0 : 1 / all)),
-    price: regularisation / Math.max(1, measured?.weights.length ?? 1),
-    bound,
-  };
-}
-
-export function within(weights: readonly number[], span: readonly number[]): number[] {
-  return span.map((index) => weights[index] ?? 0);
+  return chosen;
 }
 
 function distance(a: readonly number[], b: readonly number[]): number {

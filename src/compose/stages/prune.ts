@@ -62,6 +62,7 @@ async function pruneByAttribution(ledger: EvaluationLedger, start: Evaluation): 
   }
 }
 
+/** The mixture without its small weights: of all that the objective allows, the one that leaves most out. */
 async function dropSmall(ledger: EvaluationLedger, start: Evaluation, allowed: number): Promise<Evaluation> {
   const without = SMALL.map((least) => start.weights.map((weight) => (Math.abs(weight) < least ? 0 : weight)));
   const scored = await ledger.score(

@@ -2,8 +2,9 @@
 import type { ExampleLoss } from '../evaluate.js';
 import { type EvaluationLedger, meanLoss } from '../evaluation-ledger.js';
 import { objectiveOf } from '../objective.js';
-import { fitLosses, measuredWithin, priceOf, within } from '../searches/surrogate-search.js';
 import { spread } from '../searches/search-method.js';
+import { fitLosses, measuredWithin, priceOf, within } from '../surrogate/fit-losses.js';
+import type { Minimum } from '../surrogate/minimise.js';
 import type { Strategy } from '../strategy.js';
 
 const FOLDS = 5;
@@ -46,7 +47,7 @@ async function crossValidate(ledger: EvaluationLedger, { candidates, span }: Val
   const count = ledger.exampleCount;
   const measured = measuredWithin(ledger, span);
   if (count < 2 || measured.length === 0) return undefined;
-  const surrogate = fitLosses(measured, span);
+  const surrogate = await fitLosses(measured, span);
   const singles = ledger.complete.filter(
     ({ weights, loss }) => Number.isFinite(loss) && weights.filter((w) => w !== 0).length === 1 && weights.includes(1),
   );
@@ -57,7 +58,8 @@ async function crossValidate(ledger: EvaluationLedger, { candidates, span }: Val
     const out = Array.from({ length: count }, (_, i) => i).filter((i) => i % FOLDS === fold);
     const rest = Array.from({ length: count }, (_, i) => i).filter((i) => i % FOLDS !== fold);
     const objective = priceOf(measured[0], ledger.objective, (i) => i % FOLDS !== fold);
-    const found = measured.slice(0, STARTS).map(({ weights }) => surrogate.findLowest(within(weights, span), objective));
+    const found: Minimum[] = [];
+    for (const start of measured.slice(0, STARTS)) found.push(await surrogate.findLowest(within(start.weights, span), objective));
     const weights = spread(lowest(found, ({ value }) => value)?.point ?? [], span, candidates);
     const [losses] = await ledger.scorePart([weights], out, 'validate');
     const best = lowest(singles, ({ weights: w, examples }) =>

@@ -1,4 +1,5 @@
 // Predicts the loss of every example under weights that were not measured, from those that were: a Gaussian process on the logarithms.
+import { setImmediate } from 'node:timers/promises';
 import { GaussianProcess } from './gaussian-process.js';
 import { minimise, type Minimum, type Sloped } from './minimise.js';
 
@@ -25,9 +26,9 @@ export interface LowestOptions {
 export class LossSurrogate {
   private constructor(private readonly process: GaussianProcess) {}
 
-  static fit(measured: readonly MeasuredLosses[]): LossSurrogate {
+  static async fit(measured: readonly MeasuredLosses[]): Promise<LossSurrogate> {
     return new LossSurrogate(
-      GaussianProcess.fit({
+      await GaussianProcess.fit({
         points: measured.map(({ point }) => point),
         values: measured.map(({ nlls }) => nlls.map((nll) => Math.log(nll + FLOOR))),
       }),
@@ -36,23 +37,21 @@ export class LossSurrogate {
 
   /** The nll of each example at a point, nats. */
   predict(point: readonly number[]): number[] {
-    return this.process.predict(point).means.map((y) => Math.max(Math.exp(y) - FLOOR, 0));
+    return this.process.predict(point, { withDeviation: false }).means.map((y) => Math.max(Math.exp(y) - FLOOR, 0));
   }
 
-  /** Where loss and price together are expected lowest, walking downhill from a point. */
-  findLowest(start: readonly number[], { shares, price, bound, optimism = 0 }: LowestOptions): Minimum {
+  /** Where loss and price together are expected lowest, walking downhill from a point; other work of the thread goes on afterwards. */
+  async findLowest(start: readonly number[], { shares, price, bound, optimism = 0 }: LowestOptions): Promise<Minimum> {
+    const withDeviation = optimism !== 0;
     const expect = (point: readonly number[]): Sloped => {
-      const { means, gradients, deviation, deviationGradient } = this.process.predict(point);
-      let value = 0;
-      const gradient = new Float64Array(point.length);
-      for (const [k, mean] of means.entries()) {
-        const shifted = (shares[k] ?? 0) * Math.exp(mean - optimism * deviation);
-        value += shifted;
-        for (const [j, hope] of deviationGradient.entries())
-          gradient[j] = (gradient[j] ?? 0) + shifted * ((gradients[k]?.[j] ?? 0) - optimism * hope);
-      }
-      return { value, gradient };
+      const { means, deviation, slope } = this.process.predict(point, { withDeviation });
+      const hope = withDeviation ? optimism * deviation : 0;
+      const losses = means.map((mean, k) => (shares[k] ?? 0) * Math.exp(mean - hope));
+      const value = losses.reduce((sum, loss) => sum + loss, 0);
+      return { value, gradient: slope(losses, -optimism * value) };
     };
-    return minimise(expect, { start, price, bound });
+    const lowest = minimise(expect, { start, price, bound });
+    await setImmediate();
+    return lowest;
   }
 }
