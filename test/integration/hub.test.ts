@@ -44,6 +44,10 @@ describeOnHomes('hub', (home) => {
     assert.deepEqual(await (await get('/readyz')).json(), { status: 'ready' });
   });
 
+  it('keeps a connection open for longer than its clients do', async () => {
+    assert.equal((await get('/healthz')).headers.get('keep-alive'), 'timeout=75');
+  });
+
   it('documents its routes', async () => {
     const document = (await (await get('/api/docs-json')).json()) as {
       paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
