@@ -22,6 +22,7 @@ const STAGES: Readonly<Record<string, string>> = {
   search: 'searching',
   prune: 'pruning',
   baselines: 'baselines',
+  recheck: 'rechecking',
   validate: 'validating',
 };
 

@@ -17,6 +17,7 @@ import {
   Min,
 } from 'class-validator';
 import { type Space, SPACES } from '#src/registry/composition-version.entity.js';
+import { type Precision, PRECISIONS } from '#src/runtime/engine.js';
 import { WORK_STATUSES, type WorkStatus } from '#src/work/work-status.js';
 import { PRIORITY_NAMES, type PriorityName } from './compose.views.js';
 import { MOST_CHOICES } from '#src/tokenizer/choices.js';
@@ -132,6 +133,16 @@ export class ComposeRequest {
   @IsOptional()
   @IsIn(SPACES)
   readonly space?: Space;
+
+  @ApiPropertyOptional({
+    enum: PRECISIONS,
+    default: 'float32',
+    description:
+      'What the search goes by. int8: the base is rounded, so that an evaluation is about twice as fast; the mixtures that seem best, the best adapters, the base and the uniform mixture are then measured in float32, out of the budget, and only that is published and judged. On the CPU.',
+  })
+  @IsOptional()
+  @IsIn(PRECISIONS)
+  readonly precision?: Precision;
 
   @ApiPropertyOptional({
     enum: OBJECTIVE_NAMES,

@@ -24,8 +24,8 @@ export const composeErrors = {
   BUDGET_TOO_SMALL: {
     status: 400,
     message:
-      'A budget of {budget} evaluations is too small for {candidates} candidates: the base, every candidate alone and the uniform mixture are measured first, so give at least {fewest}, or fewer candidates.',
-    fields: ['budget', 'candidates', 'fewest'],
+      'A budget of {budget} evaluations is too small for {candidates} candidates: the base, every candidate alone and the uniform mixture are measured first{recheck}, so give at least {fewest}, or fewer candidates.',
+    fields: ['budget', 'candidates', 'fewest', 'recheck'],
   },
   WARM_START_INVALID: {
     status: 400,

@@ -68,8 +68,12 @@ export class ComposeService {
     const { candidates, retrieval } = await chooseCandidates(request, baseModel, this.candidateSource(baseModel, tokens));
     const space = await this.chooseSpace(request.space, strategy, candidates);
     const budget = request.budget ?? defaultBudget(strategy);
-    const fewest = fewestEvaluations(candidates.length);
-    if (budget < fewest) throw failCompose('BUDGET_TOO_SMALL', { budget, candidates: candidates.length, fewest });
+    const { precision = 'float32' } = request;
+    const fewest = fewestEvaluations(candidates.length, { isEstimated: precision !== 'float32' });
+    if (budget < fewest) {
+      const recheck = precision === 'float32' ? '' : `, and what the search in ${precision} finds is measured again in float32`;
+      throw failCompose('BUDGET_TOO_SMALL', { budget, candidates: candidates.length, fewest, recheck });
+    }
     const { regularisation = LORAHUB_OBJECTIVE.regularisation, bound = LORAHUB_OBJECTIVE.bound } = request;
     const warmStart = request.warmStart === undefined ? undefined : parseWarmStart(request.warmStart, candidates, bound);
 
@@ -86,6 +90,7 @@ export class ComposeService {
         seed: request.seed ?? DEFAULT_SEED,
         strategy: nameStrategy(strategy),
         space,
+        ...(precision !== 'float32' && { precision }),
         objective: objective.name,
         ...(objective.choices !== undefined && { choices: objective.choices }),
         regularisation,
@@ -237,6 +242,7 @@ export class ComposeService {
       seed: request.seed,
       strategy: request.strategy,
       space: request.space ?? 'delta',
+      precision: request.precision ?? 'float32',
       objective: request.objective ?? 'likelihood',
       shots: request.shots ?? null,
       composition: status === 'succeeded' ? await this.compositionOf(job) : null,

@@ -1,6 +1,7 @@
 // What the routes of compose answer.
 import { ApiProperty } from '@nestjs/swagger';
 import { type CompositionPrompt, type Space, SPACES } from '#src/registry/composition-version.entity.js';
+import { type Precision, PRECISIONS } from '#src/runtime/engine.js';
 import { WORK_STATUSES, type WorkFailure, type WorkStatus } from '#src/work/work-status.js';
 import { OBJECTIVE_NAMES, type ObjectiveName } from './objectives/objectives.js';
 import type { CompositionPart, CompositionReport, Recipe } from './report.js';
@@ -12,7 +13,7 @@ export const PRIORITY_NAMES = ['low', 'normal', 'high'] as const satisfies reado
 
 /** What `progress` events carry, and what a job that runs shows. */
 export interface JobProgress {
-  /** `queued`, `starting`, then the stages of the search: `screen`, `search`, `prune`, `baselines`, `validate`. */
+  /** `queued`, `starting`, then the stages of the search: `screen`, `search`, `prune`, `baselines`, `recheck`, `validate`. */
   readonly stage: string;
   /** Evaluations spent so far; a fraction where weight vectors were scored on a part of the examples. */
   readonly evaluations: number;
@@ -122,6 +123,8 @@ export class CompositionJobView extends ListedJobView {
   readonly strategy: string;
   @ApiProperty({ enum: SPACES })
   readonly space: Space;
+  @ApiProperty({ enum: PRECISIONS, description: 'What the search goes by; see the precision of a request.' })
+  readonly precision: Precision;
   @ApiProperty({ enum: OBJECTIVE_NAMES, description: 'What is minimised; see the objective of a request.' })
   readonly objective: ObjectiveName;
   @ApiProperty({ type: 'integer', nullable: true, description: 'How many examples stand in front of each one; null for none.' })

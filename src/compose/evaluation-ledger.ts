@@ -66,6 +66,13 @@ export class EvaluationLedger {
     return this.options.objective;
   }
 
+  /** An empty ledger of the same examples, measured by `evaluate`, whose spending goes on where this one's ends. */
+  continueWith(evaluate: Evaluate): EvaluationLedger {
+    const next = new EvaluationLedger({ ...this.options, evaluate });
+    next.pairs = this.pairs;
+    return next;
+  }
+
   /** Spent so far; a fraction where a vector was scored on a part of the examples. */
   get evaluations(): number {
     return this.pairs / (this.options.examplesPerEvaluation ?? this.exampleCount);

@@ -1,4 +1,4 @@
-// From candidates and examples to weights: screen → search → prune → baselines → validate → verdict, every stage a function by name, each with what it did and spent.
+// From candidates and examples to weights: screen → search → prune → baselines → (recheck) → validate → verdict, every stage a function by name, each with what it did and spent.
 import type { Evaluate, ExampleLoss } from './evaluate.js';
 import { type CurvePoint, type Evaluation, EvaluationLedger, type LedgerProgress } from './evaluation-ledger.js';
 import type { Objective, WeightVector } from './objective.js';
@@ -7,9 +7,10 @@ import { searchFromZero, searchInSpan } from './searches/population-search.js';
 import type { SearchEnd, SearchMethod } from './searches/search-method.js';
 import { searchWithSurrogate } from './searches/surrogate-search.js';
 import { baselineCost, type Baselines, baselineVectors, measureBaselines } from './stages/measure-baselines.js';
-import { createTrainingLedger, measureHeldOut, splitExamples } from './stages/hold-out.js';
+import { createTrainingLedger, type HeldOutSplit, measureHeldOut, onPart, splitExamples } from './stages/hold-out.js';
 import { behindPrompt, type Unprompted, type UnpromptedOptions } from './stages/measure-unprompted.js';
 import { type Attribution, partsOf, prunes } from './stages/prune.js';
+import { recheck, recheckCost } from './stages/recheck.js';
 import { screens } from './stages/screen.js';
 import { type Validation, validations } from './stages/validate.js';
 import { decide, type Verdict } from './stages/verdict.js';
@@ -24,12 +25,15 @@ const PRUNE_RESERVE = 20;
 
 export interface ComposeOptions {
   readonly candidates: number;
+  /** Exact: what is published, judged and told was measured by this. */
   readonly evaluate: Evaluate;
+  /** Cheaper and not quite the same: what screening, search and pruning go by. @default evaluate */
+  readonly estimate?: Evaluate;
   readonly exampleCount: number;
   readonly objective: Objective;
   /** The success that guessing has. @default 0 */
   readonly guess?: number;
-  /** Evaluations in all, the baselines among them; at least `fewestEvaluations(candidates)`. */
+  /** Evaluations in all, the baselines among them; at least `fewestEvaluations`. */
   readonly budget: number;
   readonly seed: number;
   readonly strategy: Strategy;
@@ -47,7 +51,7 @@ export interface ComposeOptions {
 /** What was measured best on the examples themselves. */
 export type Winner = 'composed' | 'base' | 'single' | 'uniform';
 
-export const STAGE_NAMES = ['screen', 'search', 'prune', 'baselines', 'validate'] as const;
+export const STAGE_NAMES = ['screen', 'search', 'prune', 'baselines', 'recheck', 'validate'] as const;
 
 /** What a stage did and spent. */
 export interface StageReport {
@@ -86,9 +90,9 @@ const searches: Readonly<Record<Strategy['search'], (strategy: Strategy) => Sear
   random: () => searchInSpan('random'),
 };
 
-/** Every baseline must fit the budget: without them no verdict is possible. */
-export function fewestEvaluations(candidates: number): number {
-  return baselineCost(candidates);
+/** Every baseline must fit the budget, and where a search goes by estimates their recheck: without them no verdict is possible. */
+export function fewestEvaluations(candidates: number, { isEstimated = false }: { readonly isEstimated?: boolean } = {}): number {
+  return baselineCost(candidates) + (isEstimated ? recheckCost(candidates) : 0);
 }
 
 /**
@@ -96,9 +100,11 @@ export function fewestEvaluations(candidates: number): number {
  * @throws NothingEvaluable when no weight vector has a finite loss, and what `evaluate` throws
  */
 export async function composeWeights(options: ComposeOptions): Promise<ComposedWeights> {
-  const { candidates, seed, strategy, now = () => performance.now() } = options;
+  const { candidates, seed, strategy, estimate, now = () => performance.now() } = options;
   const split = strategy.validate === 'held-out' ? splitExamples(options.exampleCount, seed) : undefined;
-  const ledger = split === undefined ? new EvaluationLedger(options) : createTrainingLedger(options, split);
+  const searched = createLedger(options, split);
+  // What the books are kept in: behind an estimate, from the recheck on, those of exact losses.
+  let ledger = searched;
   let heldOutEvaluations = 0;
   const spent = (): number => ledger.evaluations + heldOutEvaluations;
   const stages: StageReport[] = [];
@@ -112,16 +118,17 @@ export async function composeWeights(options: ComposeOptions): Promise<ComposedW
 
   // What the baselines will cost at most is kept back from the first evaluation on; those that screening measures are not paid twice.
   const validateReserve = strategy.validate === 'cross-validation' ? 1 : 0;
-  ledger.reserve(2 + validateReserve);
+  const lastReserve = validateReserve + (estimate === undefined ? 0 : recheckCost(candidates));
+  ledger.reserve(2 + lastReserve);
   const kept = await screens[strategy.screen](ledger, { candidates, finalists: FINALISTS });
   close('screen', strategy.screen, kept);
 
   const isAmple = options.budget >= AMPLE * baselineCost(candidates);
   const missing = (): number => missingBaselines(ledger, candidates, isAmple);
-  ledger.reserve(missing() + validateReserve);
+  ledger.reserve(missing() + lastReserve);
   const spare = ledger.remaining;
   const pruneReserve = strategy.prune === 'none' ? 0 : Math.min(PRUNE_RESERVE, Math.floor(spare / 4));
-  ledger.reserve(missing() + validateReserve + pruneReserve);
+  ledger.reserve(missing() + lastReserve + pruneReserve);
   const { stop, span } = await searches[strategy.search](strategy)(ledger, {
     kept,
     candidates,
@@ -130,26 +137,35 @@ export async function composeWeights(options: ComposeOptions): Promise<ComposedW
   });
   close('search', strategy.search, span);
 
-  ledger.reserve(missing() + validateReserve);
+  ledger.reserve(missing() + lastReserve);
   const found = ledger.best;
   const pruned = found === undefined ? undefined : await prunes[strategy.prune](ledger, found);
   close('prune', strategy.prune, pruned === undefined ? [] : partsOf(pruned.best.weights));
 
   // Without the baselines there is no verdict; validation takes what they leave.
-  ledger.reserve(0);
-  const baselines = await measureBaselines(ledger, candidates, isAmple);
+  ledger.reserve(lastReserve - validateReserve);
+  let baselines = await measureBaselines(ledger, candidates, isAmple);
   close('baselines', isAmple ? 'all' : 'screened', []);
 
+  let mixture = pruned?.best;
+  if (estimate !== undefined) {
+    ledger.reserve(0);
+    const exact = split === undefined ? options.evaluate : onPart(options.evaluate, split.training);
+    ({ ledger, best: mixture, baselines } = await recheck(searched, exact, { candidates, pruned: mixture?.weights, baselines }));
+    close('recheck', 'exact', mixture === undefined ? [] : partsOf(mixture.weights));
+  }
+
   if (ledger.best === undefined) throw new NothingEvaluable(`none of ${ledger.evaluations} weight vectors has a finite loss`);
-  const best = chooseBest(pruned?.best, baselines, ledger.best);
+  const best = chooseBest(mixture, baselines, ledger.best);
   const bestSingle = lowestObjective(baselines.singles.filter((found) => found !== undefined));
   let validation: Validation | undefined;
   if (split !== undefined) {
     ({ validation, evaluations: heldOutEvaluations } = await measureHeldOut(options, split, { best, bestSingle, baselines }));
   } else if (strategy.validate !== 'held-out') {
-    validation = await validations[strategy.validate](ledger, {
+    validation = await validations[strategy.validate](searched, {
       candidates,
       span: span.length === 0 ? kept : span,
+      judge: ledger,
     });
   }
   close('validate', strategy.validate, partsOf(best.weights));
@@ -172,15 +188,22 @@ export async function composeWeights(options: ComposeOptions): Promise<ComposedW
     best,
     winner: winnerOf(best, baselines),
     baselines,
-    attribution: pruned?.best === best ? pruned.attribution : [],
+    attribution: pruned !== undefined && mixture === best && String(pruned.best.weights) === String(best.weights) ? pruned.attribution : [],
     validation,
     unprompted,
     verdict,
     stages,
     stop,
-    curve: ledger.curve,
+    curve: searched.curve,
     evaluations: spent(),
   };
+}
+
+function createLedger(options: ComposeOptions, split: HeldOutSplit | undefined): EvaluationLedger {
+  const { estimate, evaluate, candidates } = options;
+  const ledgerOptions = { ...options, evaluate: estimate ?? evaluate };
+  if (split === undefined) return new EvaluationLedger(ledgerOptions);
+  return createTrainingLedger(ledgerOptions, split, fewestEvaluations(candidates, { isEstimated: estimate !== undefined }));
 }
 
 /** Neither the base nor any mixture has a finite loss on the examples. */

@@ -3,6 +3,7 @@ import type { Digest, RepoName, Version } from '#src/ids/ids.js';
 import { describeVerdict } from './describe-verdict.js';
 import type { ExampleAnswers } from './answer-examples.js';
 import type { ExampleLoss } from './evaluate.js';
+import type { Precision } from '#src/runtime/engine.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
 import type { CurvePoint, Evaluation } from './evaluation-ledger.js';
 import type { Objective } from './objective.js';
@@ -36,6 +37,8 @@ export interface Recipe {
   /** How they were found; absent where they were named or all there were. */
   readonly retrieval?: RetrieveReport;
   readonly space: Space;
+  /** What the search went by, before a recheck in float32; absent for float32 throughout. */
+  readonly precision?: Precision;
   /** The stages by the names of what did them. */
   readonly strategy: Strategy;
   readonly seed: number;

@@ -1,6 +1,6 @@
 // One search from examples and candidates to parts, recipe and report, on an engine; no database here.
 import type { Digest } from '#src/ids/ids.js';
-import type { Engine } from '#src/runtime/engine.js';
+import type { Engine, Precision } from '#src/runtime/engine.js';
 import { patiently } from '#src/runtime/patiently.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
 import { failCompose } from './compose.errors.js';
@@ -32,6 +32,8 @@ export interface SearchInput {
   /** The examples with the others in the prompt, measured alike; undefined where that cannot be, and where they have shots. */
   readonly prompted?: ExampleMeasure | undefined;
   readonly space: Recipe['space'];
+  /** What the search goes by; what comes of it is measured in float32. @default 'float32' */
+  readonly precision?: Precision;
   readonly seed: number;
   readonly budget: number;
   /** Puts a memory before the model: an evaluation in, an evaluation of the same answers out. */
@@ -53,6 +55,7 @@ export interface Shots {
 export interface EvaluationOf {
   readonly candidates: readonly Digest[];
   readonly examples: readonly TokenizedExample[];
+  readonly precision: Precision;
 }
 
 export interface SearchOutcome {
@@ -63,7 +66,20 @@ export interface SearchOutcome {
 
 /** @throws BraidError NOTHING_EVALUABLE and what the engine throws; the signal's reason when it is aborted */
 export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
-  const { base, space, candidates, strategy, objective, warmStart, prompted, shots, seed, budget, onProgress } = input;
+  const {
+    base,
+    space,
+    candidates,
+    strategy,
+    objective,
+    warmStart,
+    prompted,
+    shots,
+    seed,
+    budget,
+    precision = 'float32',
+    onProgress,
+  } = input;
   const { examples } = input.examples;
   const startedAt = performance.now();
   const digests = candidates.map(({ digest }) => digest);
@@ -72,6 +88,7 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
   const composed = await composeWeights({
     candidates: candidates.length,
     evaluate: measuredEvaluation(input.examples, digests, input),
+    ...(precision !== 'float32' && { estimate: measuredEvaluation(input.examples, digests, input, precision) }),
     exampleCount: examples.length,
     objective,
     guess: guessOf(objective),
@@ -103,6 +120,7 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
     candidates,
     ...(input.retrieval !== undefined && { retrieval: input.retrieval }),
     space,
+    ...(precision !== 'float32' && { precision }),
     strategy,
     seed,
     budget,
@@ -126,8 +144,13 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
 }
 
 /** The objective's losses on the engine, patiently, and of what is scored through the memory where there is one. */
-function measuredEvaluation(measure: ExampleMeasure, candidates: readonly Digest[], input: SearchInput): Evaluate {
-  return createMeasuredEvaluation(measure, evaluationOf({ candidates, examples: measure.rows }, input));
+function measuredEvaluation(
+  measure: ExampleMeasure,
+  candidates: readonly Digest[],
+  input: SearchInput,
+  precision: Precision = 'float32',
+): Evaluate {
+  return createMeasuredEvaluation(measure, evaluationOf({ candidates, examples: measure.rows, precision }, input));
 }
 
 function evaluationOf(of: EvaluationOf, { engine, space, remember, signal }: SearchInput): Evaluate {

@@ -2,7 +2,7 @@
 import { BraidError } from '#src/http/braid-error.js';
 import type { Digest } from '#src/ids/ids.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
-import type { Engine, Mixture, ScoreResult, ScoreRow } from '#src/runtime/engine.js';
+import type { Engine, Mixture, Precision, ScoreResult, ScoreRow } from '#src/runtime/engine.js';
 import { createMixture } from '#src/runtime/factor-mixture.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
 import type { Evaluate, EvaluationRequest, ExampleLoss } from './evaluate.js';
@@ -19,6 +19,8 @@ export interface MixtureScoring {
   readonly candidates: readonly Digest[];
   readonly examples: readonly TokenizedExample[];
   readonly space: Space;
+  /** Of the base's products. @default 'float32' */
+  readonly precision?: Precision;
   readonly signal?: AbortSignal;
 }
 
@@ -27,7 +29,7 @@ export interface MixtureScoring {
  * A mixture under which the model computes no finite number has the loss Infinity.
  * @throws what the engine throws, save NOT_FINITE; the signal's reason when it is aborted
  */
-export function createMixtureEvaluation({ engine, candidates, examples, space, signal }: MixtureScoring): Evaluate {
+export function createMixtureEvaluation({ engine, candidates, examples, space, precision = 'float32', signal }: MixtureScoring): Evaluate {
   const scoreCall = async (requests: readonly EvaluationRequest[]): Promise<ExampleLoss[][]> => {
     signal?.throwIfAborted();
     const rows = requests.flatMap(({ weights, examples: wanted }): ScoreRow[] => {
@@ -35,7 +37,7 @@ export function createMixtureEvaluation({ engine, candidates, examples, space, s
       return wanted.map((index) => ({ ...exampleAt(examples, index), mixture }));
     });
     try {
-      const results = await engine.score(rows, { topLogprobs: 1, background: true, ...(signal !== undefined && { signal }) });
+      const results = await engine.score(rows, { topLogprobs: 1, background: true, precision, ...(signal !== undefined && { signal }) });
       let next = 0;
       return requests.map(({ examples: wanted }) => wanted.map((index) => lossOf(exampleAt(examples, index), results[next++])));
     } catch (error) {

@@ -45,6 +45,10 @@ export interface ScoreResult {
   readonly top: readonly TopLogprobs[];
 }
 
+/** What the base's products are computed in; adapters are always float32. */
+export const PRECISIONS = ['float32', 'int8'] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
 export interface ScoreOptions {
   /** How the mixture is applied: `factored` per row, or `merged` (W₀ + Σ wᵢsᵢBᵢAᵢ in the graph; every row must have the same mixture). @default 'factored' */
   readonly application?: 'factored' | 'merged';
@@ -52,7 +56,7 @@ export interface ScoreOptions {
    * Of the base's products. `int8` is two to three times faster and moves each log-probability a little, alike for all mixtures: enough to rank
    * them by. It takes a session of its own, opened at the first use and released when idle; on the CPU only, and factored only. @default 'float32'
    */
-  readonly precision?: 'float32' | 'int8';
+  readonly precision?: Precision;
   /** 0…20. @default 0 */
   readonly topLogprobs?: number;
   /** Nobody waits for it as for an answer: while rows generate it gets a quarter of the time, in small runs. @default false */

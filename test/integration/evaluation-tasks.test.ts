@@ -65,7 +65,7 @@ describeOnHomes('shared evaluations', (home) => {
       contextLength: 64,
       vocabularySize: 8,
     });
-    scope = { base, candidates, examples, space: 'delta', precision: 'fp32' };
+    scope = { base, candidates, examples, space: 'delta', precision: 'float32' };
     const jobs = new ComposeJobStore(dataSource);
     jobId = await jobs.create({
       name: parseRepoName('me/made'),
@@ -217,7 +217,7 @@ describeOnHomes('shared evaluations', (home) => {
   });
 
   it('tasks: none of a job that does not run, none on a base that is avoided, none that failed three times but for its own job', async () => {
-    const work: TaskWork = { candidates, examples, requests: population, space: 'delta', precision: 'fp32' };
+    const work: TaskWork = { candidates, examples, requests: population, space: 'delta', precision: 'float32' };
     await tasks.replace(jobId, scope.base.id, [work, work]);
     await tasks.replace(jobId, scope.base.id, [work]);
     assert.equal(await tasks.claim(createRowId(), { withoutBases: [scope.base.id] }), undefined);

@@ -47,6 +47,12 @@ export function registerCompose(program: Command, context: CliContext): void {
     .option('--explain', 'show what each stage of the search did and spent')
     .addOption(new Option('--space <name>', "what weights act on (default: delta); factor is LoraHub's merge").choices(['delta', 'factor']))
     .addOption(
+      new Option(
+        '--precision <name>',
+        'what the search goes by (default: float32); int8 is about twice as fast, what it finds is measured again in float32',
+      ).choices(['float32', 'int8']),
+    )
+    .addOption(
       new Option('--objective <name>', 'what is minimised (default: likelihood; with --choices choice)').choices([
         'likelihood',
         'normalised',

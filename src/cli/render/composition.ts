@@ -122,6 +122,7 @@ function renderSearchLine({ report, recipe }: CompositionView, style: Style): st
     `${Math.ceil(report.evaluations)} of ${report.budget} evaluations`,
     `${recipe.strategy.search}, seed ${recipe.seed}`,
     ...(recipe.space === 'factor' ? ['factor space'] : []),
+    ...(recipe.precision === undefined ? [] : [`by ${recipe.precision} estimates`]),
     ...objectiveFacts(recipe),
     formatDuration(report.seconds * 1000),
   ];

@@ -5,6 +5,7 @@ import { DataSource } from 'typeorm';
 import type { Digest, RowId } from '#src/ids/ids.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
+import type { Precision } from '#src/runtime/engine.js';
 import type { EvaluationRequest, ExampleLoss } from '../evaluate.js';
 
 /** Everything that a process needs to evaluate, besides base model and adapters. */
@@ -14,7 +15,7 @@ export interface TaskWork {
   /** Their examples are indices into `examples` here. */
   readonly requests: readonly EvaluationRequest[];
   readonly space: Space;
-  readonly precision: string;
+  readonly precision: Precision;
 }
 
 export type TaskLosses = readonly (readonly ExampleLoss[])[];

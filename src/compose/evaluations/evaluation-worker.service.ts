@@ -108,7 +108,7 @@ export class EvaluationWorker implements OnApplicationBootstrap, OnModuleDestroy
     const { candidates, examples, requests, space, precision } = work;
     const engine = await this.engines.get(base.digest);
     const signal = AbortSignal.any([lost, this.stopping.signal]);
-    const evaluate = createMixtureEvaluation({ engine, candidates, examples, space, signal });
+    const evaluate = createMixtureEvaluation({ engine, candidates, examples, space, precision, signal });
     return createRememberingEvaluation(evaluate, this.evaluations, { base, candidates, examples, space, precision })(requests);
   }
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Digest, RowId } from '#src/ids/ids.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
+import type { Precision } from '#src/runtime/engine.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
 import type { Evaluate, EvaluationRequest, ExampleLoss } from '../evaluate.js';
 import type { KnownLoss } from './evaluation-store.js';
@@ -21,8 +22,8 @@ export interface EvaluationScope {
   readonly candidates: readonly Digest[];
   readonly examples: readonly TokenizedExample[];
   readonly space: Space;
-  /** What the base computes in, `float32` or `int8`; answers of one precision say nothing of another's. */
-  readonly precision: string;
+  /** What the base computes in; answers of one precision say nothing of another's. */
+  readonly precision: Precision;
 }
 
 // Written down after so many tokens: it is what a process that is killed loses at most, and enough to fill the engine's runs.

@@ -2,6 +2,7 @@
 import { Column, Entity } from 'typeorm';
 import type { Digest, RepoName, Version } from '#src/ids/ids.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
+import type { Precision } from '#src/runtime/engine.js';
 import type { PlacedExample } from '#src/tokenizer/examples.js';
 import { Work } from '#src/work/work.entity.js';
 import type { JobProgress } from '../compose.views.js';
@@ -20,6 +21,8 @@ export interface JobRequest {
   readonly strategy: string;
   /** @default 'delta' */
   readonly space?: Space;
+  /** What the search goes by. @default 'float32' */
+  readonly precision?: Precision;
   /** What is minimised. @default 'likelihood' */
   readonly objective?: ObjectiveName;
   /** Of the objective `choice`, without blanks around them. */

@@ -82,7 +82,7 @@ export class JobSearch {
       examples,
       objective: { ...objective, regularisation, bound },
       remember: (evaluate, of) => {
-        const scope: EvaluationScope = { base: baseModel, ...of, space, precision: 'float32' };
+        const scope: EvaluationScope = { base: baseModel, ...of, space };
         return createRememberingEvaluation(this.worker.share(evaluate, job.id, scope, signal), memory, scope);
       },
       examplesDigest: request.examplesDigest,
@@ -92,6 +92,7 @@ export class JobSearch {
       prompted,
       ...(prompt !== null && { shots: { count: prompt.examples.length, tokens: prompt.tokens, unprompted: plain } }),
       space,
+      ...(request.precision !== undefined && { precision: request.precision }),
       seed: request.seed,
       budget: request.budget,
       signal,

@@ -131,9 +131,9 @@ function renderCurve(report: CompositionReport): Markup {
 }
 
 function renderFooter({ recipe, report }: ReportPage): Markup {
-  const { candidates, space, seed, strategy, objective, examples, base } = recipe;
+  const { candidates, space, precision, seed, strategy, objective, examples, base } = recipe;
   return markup`<footer>
-<p>Strategy ${nameStrategy(strategy)}, seed ${seed}, ${formatPlural(candidates.length, 'candidate')}, ${space} space, weights within ±${objective.bound}, objective: ${describeObjective(objective)} + ${objective.regularisation} · mean |w|, stopped by ${report.stop}.</p>
+<p>Strategy ${nameStrategy(strategy)}, seed ${seed}, ${formatPlural(candidates.length, 'candidate')}, ${space} space, ${precision !== undefined && `searched by ${precision} estimates, `}weights within ±${objective.bound}, objective: ${describeObjective(objective)} + ${objective.regularisation} · mean |w|, stopped by ${report.stop}.</p>
 <p>Base ${base.digest}, examples ${examples.digest} (${formatPlural(examples.answerTokens, 'answer token')}).</p>
 <p>Made by Braid.</p>
 </footer>`;

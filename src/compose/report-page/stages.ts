@@ -15,6 +15,7 @@ const PURPOSES: Readonly<Record<string, string>> = {
   search: 'weights in the span of those',
   prune: 'weights that do not earn their place are dropped',
   baselines: 'base, candidates alone, all in equal parts',
+  recheck: 'what seems best, measured in float32',
   validate: 'chosen again without some examples, tried on those',
 };
 

@@ -42,14 +42,16 @@ export function splitExamples(count: number, seed: number): HeldOutSplit {
 /**
  * A ledger that sees the training part only. An evaluation is still one weight vector on all examples, and of the budget so much is left
  * as baselines and composition cost on the held-out part; a vector that is measured there was paid here, so the smallest budget holds.
+ * @param fewest vectors on the training part that the budget covers at least
  */
-export function createTrainingLedger(options: LedgerOptions & { readonly candidates: number }, split: HeldOutSplit): EvaluationLedger {
+export function createTrainingLedger(
+  options: LedgerOptions & { readonly candidates: number },
+  split: HeldOutSplit,
+  fewest: number,
+): EvaluationLedger {
   const { budget, exampleCount, candidates, evaluate, onProgress } = options;
   const { training, heldOut } = split;
-  const pairs = Math.max(
-    baselineCost(candidates) * training.length,
-    budget * exampleCount - (baselineCost(candidates) + 1) * heldOut.length,
-  );
+  const pairs = Math.max(fewest * training.length, budget * exampleCount - (baselineCost(candidates) + 1) * heldOut.length);
   return new EvaluationLedger({
     evaluate: onPart(evaluate, training),
     exampleCount: training.length,
@@ -99,6 +101,7 @@ export function mergeParts<T>(training: readonly T[], held: readonly T[], heldOu
   }).filter((loss) => loss !== undefined);
 }
 
-function onPart(evaluate: Evaluate, part: readonly number[]): Evaluate {
+/** The same losses, where examples are numbered as they lie in the part. */
+export function onPart(evaluate: Evaluate, part: readonly number[]): Evaluate {
   return (requests) => evaluate(requests.map(({ weights, examples }) => ({ weights, examples: examples.flatMap((i) => part[i] ?? []) })));
 }

@@ -38,7 +38,7 @@ export const prunes: Readonly<Record<Strategy['prune'], Prune>> = {
  * within the tolerance of where it began.
  */
 async function pruneByAttribution(ledger: EvaluationLedger, start: Evaluation): Promise<Pruned> {
-  const allowed = start.objective + Math.max(SMALLEST_LOSS, TOLERANCE * start.objective);
+  const allowed = toleratedObjective(start.objective);
   let best = await dropSmall(ledger, start, allowed);
   const dropped = partsOf(start.weights).filter((index) => best.weights[index] === 0);
   for (;;) {
@@ -70,6 +70,11 @@ async function dropSmall(ledger: EvaluationLedger, start: Evaluation, allowed: n
     'prune',
   );
   return scored.find(({ objective }) => objective <= allowed) ?? start;
+}
+
+/** The highest objective that counts as no worse than this one where fewer adapters are served for it. */
+export function toleratedObjective(objective: number): number {
+  return objective + Math.max(SMALLEST_LOSS, TOLERANCE * objective);
 }
 
 export function partsOf(weights: WeightVector): number[] {

@@ -15,6 +15,8 @@ export interface ValidateOptions {
   readonly candidates: number;
   /** Candidates with a weight in the mixture. */
   readonly span: readonly number[];
+  /** Knows the single adapters, and measures what the folds pick: the search's own ledger, or the exact one where that holds estimates. */
+  readonly judge: EvaluationLedger;
 }
 
 /** Losses on examples that had no say in the choice, one per example in their order. */
@@ -31,7 +33,7 @@ export interface Validation {
 }
 
 /** Undefined where nothing can be said: one example only, or no budget left. */
-export type Validate = (ledger: EvaluationLedger, options: ValidateOptions) => Promise<Validation | undefined>;
+export type Validate = (searched: EvaluationLedger, options: ValidateOptions) => Promise<Validation | undefined>;
 
 export const validations: Readonly<Record<Exclude<Strategy['validate'], 'held-out'>, Validate>> = {
   'cross-validation': crossValidate,
@@ -43,12 +45,12 @@ export const validations: Readonly<Record<Exclude<Strategy['validate'], 'held-ou
  * All folds together cost one evaluation. The span and the places where points were measured know all examples, so the estimate is a
  * little too kind; by how much is not measured yet.
  */
-async function crossValidate(ledger: EvaluationLedger, { candidates, span }: ValidateOptions): Promise<Validation | undefined> {
-  const count = ledger.exampleCount;
-  const measured = measuredWithin(ledger, span);
+async function crossValidate(searched: EvaluationLedger, { candidates, span, judge }: ValidateOptions): Promise<Validation | undefined> {
+  const count = searched.exampleCount;
+  const measured = measuredWithin(searched, span);
   if (count < 2 || measured.length === 0) return undefined;
   const surrogate = await fitLosses(measured, span);
-  const singles = ledger.complete.filter(
+  const singles = judge.complete.filter(
     ({ weights, loss }) => Number.isFinite(loss) && weights.filter((w) => w !== 0).length === 1 && weights.includes(1),
   );
 
@@ -57,13 +59,13 @@ async function crossValidate(ledger: EvaluationLedger, { candidates, span }: Val
   for (let fold = 0; fold < Math.min(FOLDS, count); fold++) {
     const out = Array.from({ length: count }, (_, i) => i).filter((i) => i % FOLDS === fold);
     const rest = Array.from({ length: count }, (_, i) => i).filter((i) => i % FOLDS !== fold);
-    const objective = priceOf(measured[0], ledger.objective, (i) => i % FOLDS !== fold);
+    const objective = priceOf(measured[0], searched.objective, (i) => i % FOLDS !== fold);
     const found: Minimum[] = [];
     for (const start of measured.slice(0, STARTS)) found.push(await surrogate.findLowest(within(start.weights, span), objective));
     const weights = spread(lowest(found, ({ value }) => value)?.point ?? [], span, candidates);
-    const [losses] = await ledger.scorePart([weights], out, 'validate');
+    const [losses] = await judge.scorePart([weights], out, 'validate');
     const best = lowest(singles, ({ weights: w, examples }) =>
-      objectiveOf(meanLoss(rest.flatMap((i) => examples[i] ?? [])), w, ledger.objective),
+      objectiveOf(meanLoss(rest.flatMap((i) => examples[i] ?? [])), w, judge.objective),
     );
     if (losses === undefined || best === undefined) return undefined;
     for (const [k, i] of out.entries()) {

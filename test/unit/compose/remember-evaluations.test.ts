@@ -15,7 +15,7 @@ const scope: EvaluationScope = {
     { ids: [9, 2], from: 1 },
   ],
   space: 'delta',
-  precision: 'fp32',
+  precision: 'float32',
 };
 
 class MapMemory implements EvaluationMemory {
