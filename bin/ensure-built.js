@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url';
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Runs a command in the repository root with this terminal; ends the process with the command's status when it fails. */
-export function runOrExit(command, args) {
+export function runOrExit(command, args, stdio = 'inherit') {
   // ONNX Runtime reports to its makers unless told otherwise; the hub says so itself, tests and benches that open sessions do it here.
   const env = { ...process.env, ORT_DISABLE_TELEMETRY: '1' };
-  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', env });
+  const result = spawnSync(command, args, { cwd: root, stdio, env });
   if (result.error) {
     console.error(`${command}: ${result.error.message}`);
     process.exit(1);
@@ -19,15 +19,18 @@ export function runOrExit(command, args) {
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
 
+// What is printed on the way to a result is no part of it: `npm run bench -- … --json > file`.
+const BESIDE_THE_RESULT = ['inherit', 2, 2];
+
 export function ensureBuilt() {
   const installed = join(root, 'node_modules', '.package-lock.json');
   if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(join(root, 'package-lock.json')).mtimeMs) {
     refuseLink(join(root, 'node_modules'));
     console.error('Installing dependencies (npm ci) …');
-    runOrExit('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+    runOrExit('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], BESIDE_THE_RESULT);
   }
   console.error('Building …');
-  runOrExit(process.execPath, [join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js'), 'build']);
+  runOrExit(process.execPath, [join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js'), 'build'], BESIDE_THE_RESULT);
   removeOrphans(join(root, 'dist'));
 }
 

@@ -1,14 +1,19 @@
 // `npm run bench -- quality`: compositions for the unseen tasks of the real bed, judged on held-out examples; the tables of docs/compose.md.
 //   npm run bench -- quality [--seeds 0,1,2] [--tasks a,b] [--strategies weave:200,weave:40,lorahub:42] [--json]
-// A strategy is named with its budget, and a number behind that composes for the prompted model: weave:200:4 has four examples in front.
+//   npm run bench -- quality --from runs.jsonl     the tables of what --json printed before, as a long run that was interrupted and gone on with
+// A strategy is named with its budget. Behind that, a number composes for the prompted model (weave:200:4 has four examples in front), and
+// int8 searches by an int8 base (weave:200:int8).
 // Peers in the same run: LoraHub's algorithm (its preset, in factor space), the best single adapter, and the examples in the prompt.
 // Needs the real test bed (a `shared` folder beside the repository, or BRAID_SHARED).
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { meanLoss } from '#src/compose/evaluation-ledger.js';
 import { LORAHUB_OBJECTIVE } from '#src/compose/objective.js';
 import { measureLikelihood } from '#src/compose/objectives/likelihood.js';
 import { LIKELIHOOD } from '#src/compose/objectives/objectives.js';
 import type { Candidate } from '#src/compose/report.js';
 import { runSearch, type SearchOutcome } from '#src/compose/run-search.js';
+import { createMixtureEvaluation } from '#src/compose/score-mixtures.js';
 import { parseStrategy } from '#src/compose/strategy.js';
 import { digestOf, parseRepoName, parseVersion } from '#src/ids/ids.js';
 import type { Mixture } from '#src/runtime/engine.js';
@@ -20,16 +25,11 @@ import { writeShots } from '#src/tokenizer/shots.js';
 import { promptWithOthers } from '#src/tokenizer/prompt-with-others.js';
 import { type Example, openRealBed } from '#test/real/bed.js';
 import { openBedEngine } from '../bench-engine.js';
+import { printTables, type Run, TEST_EXAMPLES } from './quality-tables.js';
 
-const TEST_EXAMPLES = 100;
 const MOST_TOKENS = 8;
 /** Python's random.Random(seed).sample(range(60), 5): LoraHub's own draw on this bed; every task has 60 lines. */
 const DRAWS: Readonly<Record<string, readonly number[]>> = { 0: [54, 24, 48, 56, 26], 1: [8, 36, 54, 51, 48], 2: [55, 54, 3, 5, 23] };
-/** Advice is right when what it advises is within so much of the best method's exact match … */
-const TOLERANCE = 0.03;
-/** … and "nothing" when no method reaches this. */
-const HELPLESS = 0.15;
-
 const { values: flags } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== 'quality'),
   options: {
@@ -37,8 +37,17 @@ const { values: flags } = parseArgs({
     tasks: { type: 'string' },
     strategies: { type: 'string', default: 'weave:200,weave:40,lorahub:42' },
     json: { type: 'boolean', default: false },
+    from: { type: 'string' },
   },
 });
+
+if (flags.from !== undefined) {
+  const lines = readFileSync(flags.from, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+  printTables(lines.map((line) => JSON.parse(line) as Run));
+  process.exit();
+}
 
 const bed = openRealBed();
 const names = bed.candidates;
@@ -51,30 +60,6 @@ const engine = await openBedEngine(bed.modelDirectory, (digest) =>
   bed.adapterDirectory(names[candidates.findIndex((one) => one.digest === digest)] ?? ''),
 );
 const codec = await loadTextCodec(bed.modelDirectory);
-
-interface Run {
-  readonly task: string;
-  readonly seed: string;
-  readonly strategy: string;
-  readonly objective: number;
-  readonly loss: number;
-  /** Held-out exact match. */
-  readonly exactMatch: number;
-  readonly single: number;
-  readonly uniform: number;
-  readonly base: number;
-  /** The examples in the prompt: all of them, or as many as the composition has in front. */
-  readonly prompted: number;
-  readonly singlePrompted?: number;
-  readonly uniformPrompted?: number;
-  readonly advice: string;
-  readonly expectedLoss: number;
-  readonly expectedExactMatch: number;
-  readonly curve: readonly { readonly evaluations: number; readonly objective: number }[];
-  readonly evaluations: number;
-  readonly seconds: number;
-  readonly parts: Readonly<Record<string, number>>;
-}
 
 /** Greedy, at most eight tokens, the first line, stripped, compared whole. */
 async function exactMatch(test: readonly Example[], mixture: Mixture, prefix = ''): Promise<number> {
@@ -98,7 +83,8 @@ async function exactMatch(test: readonly Example[], mixture: Mixture, prefix = '
 }
 
 async function compose(examples: readonly Example[], text: string): Promise<SearchOutcome> {
-  const [strategy = '', budget = '200', shots] = text.split(':');
+  const [strategy = '', budget = '200', ...others] = text.split(':');
+  const shots = others.find((other) => other !== 'int8');
   const placed = parseExamples(examples);
   const { contextLength } = engine;
   const plain = measureLikelihood(tokenizeExamples(placed, codec, contextLength));
@@ -115,9 +101,22 @@ async function compose(examples: readonly Example[], text: string): Promise<Sear
     prompted: prompted && measureLikelihood(prompted),
     strategy: parseStrategy(strategy),
     space: strategy.startsWith('lorahub') ? 'factor' : 'delta',
+    ...(others.includes('int8') && { precision: 'int8' }),
     seed: 1,
     budget: Number(budget),
   });
+}
+
+/** Losses of groups of as many examples as were searched on, under a mixture of the candidates. */
+async function groupLosses(test: readonly Example[], size: number, { recipe: { space }, parts }: Pick<SearchOutcome, 'recipe' | 'parts'>) {
+  const tokenized = tokenizeExamples(parseExamples(test), codec, engine.contextLength);
+  const evaluate = createMixtureEvaluation({ engine, candidates: parts.map(({ digest }) => digest), examples: tokenized, space });
+  const [losses = []] = await evaluate([{ weights: parts.map(({ weight }) => weight), examples: [...tokenized.keys()] }]);
+  return Array.from({ length: Math.floor(test.length / size) }, (_, group) => meanLoss(losses.slice(group * size, (group + 1) * size)));
+}
+
+function shareWithin(losses: readonly number[], interval: readonly [number, number] = [NaN, NaN]): number {
+  return losses.filter((loss) => loss >= interval[0] && loss <= interval[1]).length / losses.length;
 }
 
 function bestIndex(singles: SearchOutcome['report']['singles']): number {
@@ -170,6 +169,10 @@ for (const seed of flags.seeds.split(',')) {
         advice: report.advice,
         expectedLoss: report.expected.composed?.loss ?? NaN,
         expectedExactMatch: report.expected.composed?.success ?? NaN,
+        ...(shots === undefined && {
+          covered: shareWithin(await groupLosses(test, examples.length, { recipe, parts }), report.expected.composed?.interval),
+          baseCovered: shareWithin(await groupLosses(test, examples.length, { recipe, parts: [] }), report.expected.base?.interval),
+        }),
         curve: report.curve.map(({ evaluations, objective }) => ({ evaluations, objective })),
         evaluations: report.evaluations,
         seconds,
@@ -184,84 +187,4 @@ for (const seed of flags.seeds.split(',')) {
   }
 }
 await engine.close();
-if (!flags.json) print(runs);
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** Whether following the advice gives, within the tolerance, the best exact match there was to have. */
-function isRight(run: Run): boolean {
-  const { exactMatch: compose, single, uniform, base, prompted: prompt, singlePrompted, uniformPrompted } = run;
-  const methods: Readonly<Record<string, number | undefined>> = {
-    ...{ compose, single, base, prompt },
-    // A search behind a prompt does not measure the uniform mixture without it.
-    ...(singlePrompted === undefined ? { uniform } : { 'single-prompted': singlePrompted, 'uniform-prompted': uniformPrompted }),
-  };
-  const best = Math.max(...Object.values(methods).map((value) => value ?? 0));
-  const advised = methods[run.advice];
-  return advised === undefined ? best < HELPLESS : advised >= best - TOLERANCE;
-}
-
-function print(all: readonly Run[]): void {
-  const strategies = [...new Set(all.map(({ strategy }) => strategy))];
-  const peer = strategies.find((strategy) => strategy.startsWith('lorahub'));
-  const peerOf = (run: Run): Run | undefined =>
-    all.find((other) => other.strategy === peer && other.task === run.task && other.seed === run.seed);
-  const tasks = [...new Set(all.map(({ task }) => task))];
-  const line = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |\n`;
-  const of = (task: string | undefined, strategy: string): readonly Run[] =>
-    all.filter((run) => run.strategy === strategy && (task === undefined || run.task === task));
-  const two = (value: number): string => value.toFixed(2);
-  const [first = ''] = strategies;
-  const row = (task: string | undefined): (string | number)[] => [
-    task ?? '**mean**',
-    ...(['base', 'prompted', 'uniform', 'single'] as const).map((method) => two(mean(of(task, first).map((run) => run[method])))),
-    ...strategies.map((strategy) => two(mean(of(task, strategy).map((run) => run.exactMatch)))),
-  ];
-  process.stdout.write(`Held-out exact match on ${TEST_EXAMPLES} test examples, mean over the seeds ${flags.seeds}\n\n`);
-  process.stdout.write(line(['task', 'base', 'prompted', 'uniform', 'best single', ...strategies]));
-  process.stdout.write(line(new Array<string>(5 + strategies.length).fill('---')));
-  for (const task of [...tasks, undefined]) process.stdout.write(line(row(task)));
-  process.stdout.write('\n');
-  process.stdout.write(
-    line([
-      'strategy',
-      'points above LoraHub',
-      'above best single',
-      'above prompting',
-      'runs no worse than LoraHub',
-      'evaluations to LoraHub’s objective: median',
-      'at most 15',
-      'advice right',
-      'worst task against best single',
-      'evaluations',
-      'seconds',
-    ]),
-  );
-  process.stdout.write(line(new Array<string>(11).fill('---')));
-  for (const strategy of strategies) {
-    const own = of(undefined, strategy);
-    const points = (other: (run: Run) => number): string => (100 * mean(own.map((run) => run.exactMatch - other(run)))).toFixed(1);
-    const reach = own
-      .map((run) => run.curve.find(({ objective }) => objective <= (peerOf(run)?.objective ?? -Infinity))?.evaluations ?? Infinity)
-      .sort((a, b) => a - b);
-    const deficits = tasks.map((task) => mean(of(task, strategy).map((run) => run.exactMatch - run.single)));
-    const share = (count: number): string => `${count} of ${own.length}`;
-    process.stdout.write(
-      line([
-        strategy,
-        points((run) => peerOf(run)?.exactMatch ?? NaN),
-        points((run) => run.single),
-        points((run) => run.prompted),
-        share(own.filter((run) => run.exactMatch >= (peerOf(run)?.exactMatch ?? Infinity)).length),
-        (reach[Math.floor(reach.length / 2)] ?? NaN).toFixed(1),
-        share(reach.filter((evaluations) => evaluations <= 15).length),
-        share(own.filter(isRight).length),
-        (100 * Math.min(...deficits)).toFixed(1),
-        mean(own.map(({ evaluations }) => evaluations)).toFixed(0),
-        mean(own.map(({ seconds }) => seconds)).toFixed(1),
-      ]),
-    );
-  }
-}
+if (!flags.json) printTables(runs);
