@@ -68,6 +68,28 @@ describeOnHomes('settings of a composition', (home) => {
     }
   });
 
+  it('by an int8 base: only what float32 gives is published, and every process measures it alike', async () => {
+    const id = await hub.start({ name: 'me/estimated', precision: 'int8' });
+    const last = (await hub.followJob(id)).at(-1);
+    assert.ok(last?.type === 'done', JSON.stringify(last));
+    const { recipe, report } = last.data.composition;
+    assert.equal(recipe.precision, 'int8');
+    assert.equal((await hub.get<CompositionJobView>(`/api/compositions/jobs/${id}`)).body.precision, 'int8');
+    assert.deepEqual(
+      report.stages.map(({ stage }) => stage),
+      ['screen', 'search', 'prune', 'baselines', 'recheck', 'validate'],
+    );
+    assert.ok(report.evaluations <= request.budget);
+    const exactly = await hub.start({ name: 'me/exactly' });
+    await hub.followJob(exactly);
+    const exact = (await hub.get<CompositionView>('/api/compositions/me/exactly')).body;
+    assert.equal(exact.recipe.precision, undefined);
+    // The same numbers where both measured the same, and they are not int8's.
+    assert.deepEqual([report.base, report.uniform], [exact.report.base, exact.report.uniform]);
+    assert.ok((report.composed.objective ?? Infinity) <= Math.min(...report.singles.map(({ objective }) => objective ?? Infinity)));
+    assert.ok(!report.curve.some(({ loss }) => loss === report.composed.loss), 'the curve is of estimates');
+  });
+
   it('refuses to hold out a part of few examples, or with shots', async () => {
     for (const [fields, expected] of [
       [{}, /HELD_OUT_TOO_FEW.*at least 15; found 2/],
