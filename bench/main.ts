@@ -2,14 +2,14 @@
 //   npm run bench -- [--rounds 5] [--json] [--without-peer]
 // The peer needs Python with bench/peers/requirements.txt; its interpreter is BRAID_BENCH_PYTHON or the one in the cache's bench-venv.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { cpus, homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Bed, ensureBed } from './bed.js';
 import { type BenchEngine, openBenchEngine } from './bench-engine.js';
-import { PeftPeer } from './peft-peer.js';
+import { findPython, PeftPeer } from './peft-peer.js';
 import { median, quantile, type Samples, spread } from './statistics.js';
 
 const POPULATION = 8;
@@ -113,14 +113,8 @@ function bytesOnDisk(directory: string): number {
 }
 
 async function startPeer(where: Bed): Promise<PeftPeer | undefined> {
-  const python = process.env['BRAID_BENCH_PYTHON'] ?? join(cache, 'bench-venv', 'bin', 'python');
-  if (!existsSync(python)) {
-    say(`The peer is not measured: there is no ${python}. To set it up:`);
-    say(
-      `  python3 -m venv ${join(cache, 'bench-venv')} && ${join(cache, 'bench-venv', 'bin', 'pip')} install -r bench/peers/requirements.txt`,
-    );
-    return undefined;
-  }
+  const python = findPython(cache, say);
+  if (python === undefined) return undefined;
   say('Starting the peer (PEFT on PyTorch) …');
   return PeftPeer.start(python, where);
 }

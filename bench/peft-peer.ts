@@ -1,16 +1,37 @@
 // The Python peer as a process that answers one command at a time, so that both sides are measured in turn.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type Bed } from './bed.js';
 
 const SCRIPT = join(fileURLToPath(new URL('../..', import.meta.url)), 'bench', 'peers', 'peft_peer.py');
 
+/** What the peer loads: a Hugging Face directory and a folder of PEFT adapters. */
+export interface PeerBed {
+  readonly modelDirectory: string;
+  readonly adaptersDirectory: string;
+  /** Of the adapters to take, in the order of their weights; all of the same shapes. */
+  readonly adapterNames: readonly string[];
+}
+
 interface Answer {
   readonly ms?: number;
+  /** Nats per scored token. */
+  readonly loss?: number;
   readonly tokens_per_s?: number;
   readonly error?: string;
+}
+
+/** The interpreter that has the peers' requirements; undefined where there is none, after saying how to make one. */
+export function findPython(cache: string, say: (line: string) => void): string | undefined {
+  const python = process.env['BRAID_BENCH_PYTHON'] ?? join(cache, 'bench-venv', 'bin', 'python');
+  if (existsSync(python)) return python;
+  say(`The peer is not measured: there is no ${python}. To set it up:`);
+  say(
+    `  python3 -m venv ${join(cache, 'bench-venv')} && ${join(cache, 'bench-venv', 'bin', 'pip')} install -r bench/peers/requirements.txt`,
+  );
+  return undefined;
 }
 
 export class PeftPeer {
@@ -23,8 +44,10 @@ export class PeftPeer {
     this.lines = reader[Symbol.asyncIterator]();
   }
 
-  static async start(python: string, bed: Bed): Promise<PeftPeer> {
-    const child = spawn(python, [SCRIPT, bed.modelDirectory, bed.adaptersDirectory], { stdio: ['pipe', 'pipe', 'inherit'] });
+  static async start(python: string, bed: PeerBed): Promise<PeftPeer> {
+    const child = spawn(python, [SCRIPT, bed.modelDirectory, bed.adaptersDirectory, ...bed.adapterNames], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     if (child.stdout === null) throw new Error('the peer has no output');
     const peer = new PeftPeer(child, createInterface({ input: child.stdout }));
     await peer.read();
@@ -33,6 +56,15 @@ export class PeftPeer {
 
   async evaluationMs(): Promise<number> {
     return (await this.ask('eval')).ms ?? NaN;
+  }
+
+  /** LoraHub's evaluation of these weights on rows of their own lengths, padded to the longest; scored are a row's tokens behind `from`. */
+  async score(
+    rows: readonly { readonly ids: readonly number[]; readonly from: number }[],
+    weights: readonly number[],
+  ): Promise<{ readonly ms: number; readonly loss: number }> {
+    const { ms = NaN, loss = NaN } = await this.ask(`score ${JSON.stringify({ rows, weights })}`);
+    return { ms, loss };
   }
 
   async decodeTokensPerSecond(): Promise<number> {

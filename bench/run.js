@@ -1,9 +1,9 @@
 // `npm run bench`: installs and builds what is missing, then measures Braid and its peers in one run (bench/main.ts).
-// `npm run bench -- quality`, `-- retrieval` and `-- spaces` are the files of bench/compose.
+// `npm run bench -- quality`, `-- evaluation`, `-- retrieval` and `-- spaces` are the files of bench/compose.
 import { join } from 'node:path';
 import { ensureBuilt, root, runOrExit } from '../bin/ensure-built.js';
 
-const COMPOSE_BENCHES = ['quality', 'retrieval', 'spaces'];
+const COMPOSE_BENCHES = ['quality', 'evaluation', 'retrieval', 'spaces'];
 
 ensureBuilt();
 const [name = ''] = process.argv.slice(2);

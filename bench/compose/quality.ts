@@ -25,11 +25,10 @@ import { writeShots } from '#src/tokenizer/shots.js';
 import { promptWithOthers } from '#src/tokenizer/prompt-with-others.js';
 import { type Example, openRealBed } from '#test/real/bed.js';
 import { openBedEngine } from '../bench-engine.js';
+import { DRAWS } from './draws.js';
 import { printTables, type Run, TEST_EXAMPLES } from './quality-tables.js';
 
 const MOST_TOKENS = 8;
-/** Python's random.Random(seed).sample(range(60), 5): LoraHub's own draw on this bed; every task has 60 lines. */
-const DRAWS: Readonly<Record<string, readonly number[]>> = { 0: [54, 24, 48, 56, 26], 1: [8, 36, 54, 51, 48], 2: [55, 54, 3, 5, 23] };
 const { values: flags } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== 'quality'),
   options: {

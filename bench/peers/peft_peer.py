@@ -1,12 +1,15 @@
 """The peers of Braid's benchmark: LoraHub's evaluation loop on PEFT, and PEFT's mixed-adapter batch.
 
-    python peft_peer.py MODEL ADAPTERS
+    python peft_peer.py MODEL ADAPTERS [NAME ...]
 
-MODEL is a Hugging Face directory, ADAPTERS a folder of PEFT adapters. Reads one command a line from standard input and answers
+MODEL is a Hugging Face directory, ADAPTERS a folder of PEFT adapters, of which the named ones are taken, in that order (all without names). Reads one command a line from standard input and answers
 each with one JSON line, so that Braid and its peer can be measured in turn:
 
     eval    one evaluation as LoraHub does it: the weighted sum of the adapters' state dicts, loaded into one PEFT model
             (`set_peft_model_state_dict`), then the loss of the last 16 of 64 tokens in 5 rows         -> {"ms": ...}
+    score {"rows": [{"ids": [...], "from": n}, ...], "weights": [...]}
+            the same evaluation of these weights on rows of their own lengths, padded to the longest as a tokenizer pads,
+            each scored from token n on                                                   -> {"ms": ..., "loss": ...}
     decode  8 rows, each with an adapter of its own (`adapter_names`), 128 tokens of prompt, 64 new tokens
                                                                                            -> {"tokens_per_s": ...}
 """
@@ -40,10 +43,28 @@ class Evaluator:
         self.labels = self.ids.clone()
         self.labels[:, : LENGTH - ANSWER] = -100
 
-    def run(self, weights):
+    def score(self, rows, weights):
+        length = max(len(row["ids"]) for row in rows)
+        ids = torch.zeros((len(rows), length), dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        labels = torch.full_like(ids, -100)
+        for i, row in enumerate(rows):
+            n, first = len(row["ids"]), row["from"]
+            ids[i, :n] = torch.tensor(row["ids"])
+            mask[i, :n] = 1
+            labels[i, first:n] = ids[i, first:n]
         start = time.perf_counter()
+        self.load(weights)
+        loss = self.model(input_ids=ids, attention_mask=mask, labels=labels).loss.item()
+        return {"ms": (time.perf_counter() - start) * 1000, "loss": loss}
+
+    def load(self, weights):
         mixed = {key: sum(w * state[key].float() for w, state in zip(weights, self.states)) for key in self.states[0]}
         set_peft_model_state_dict(self.model, mixed)
+
+    def run(self, weights):
+        start = time.perf_counter()
+        self.load(weights)
         loss = self.model(input_ids=self.ids, labels=self.labels).loss.item()
         return {"ms": (time.perf_counter() - start) * 1000, "loss": loss}
 
@@ -69,31 +90,35 @@ class Decoder:
         return {"tokens_per_s": DECODE_ROWS * (NEW - 1) / (whole - prefill)}
 
 
-def main(model_directory, adapters_directory):
+def main(model_directory, adapters_directory, *names):
     torch.set_num_threads(2)
     torch.set_grad_enabled(False)
-    adapters = sorted(path for path in pathlib.Path(adapters_directory).iterdir() if (path / "adapter_config.json").exists())
+    folder = pathlib.Path(adapters_directory)
+    adapters = [folder / name for name in names] or sorted(path for path in folder.iterdir() if (path / "adapter_config.json").exists())
 
     def load():
         return AutoModelForCausalLM.from_pretrained(model_directory, dtype=torch.float32).eval()
 
     evaluator = Evaluator(load(), adapters)
-    decoder = Decoder(load(), adapters)
+    decoder = None
     print(json.dumps({"ready": True, "adapters": len(adapters)}), flush=True)
     turn = 0
     for line in sys.stdin:
-        command = line.strip()
+        command, _, argument = line.strip().partition(" ")
         turn += 1
         if command == "eval":
             weights = [((turn * 7 + i * 13) % 20 - 10) / 100 for i in range(len(adapters))]
             print(json.dumps(evaluator.run(weights)), flush=True)
+        elif command == "score":
+            print(json.dumps(evaluator.score(**json.loads(argument))), flush=True)
         elif command == "decode":
+            decoder = decoder or Decoder(load(), adapters)
             print(json.dumps(decoder.run()), flush=True)
         elif command == "quit":
             return
         else:
-            print(json.dumps({"error": f"unknown command {command!r}: eval, decode or quit"}), flush=True)
+            print(json.dumps({"error": f"unknown command {command!r}: eval, score, decode or quit"}), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:])
