@@ -1,6 +1,7 @@
 // Some examples on an engine: the likelihood of their answers, the answers that the model writes, the choice it takes.
 import { BraidError } from '#src/http/braid-error.js';
 import type { Engine, Mixture } from '#src/runtime/engine.js';
+import { mapAtATime } from '#src/runtime/map-at-a-time.js';
 import { patiently } from '#src/runtime/patiently.js';
 import { answerTextOf, type ChoiceScore, pickChoice, withAnswer } from '#src/tokenizer/choices.js';
 import { type PlacedExample, type TokenizedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
@@ -158,28 +159,4 @@ async function generateAnswer(
 
 function isNotFinite(error: unknown): boolean {
   return error instanceof BraidError && error.code === 'NOT_FINITE';
-}
-
-/** Results in the items' order; at most `limit` run at a time, none is begun after a failure. */
-async function mapAtATime<Item, Result>(
-  items: readonly Item[],
-  limit: number,
-  work: (item: Item, index: number) => Promise<Result>,
-): Promise<Result[]> {
-  const results: Result[] = [];
-  const waiting = items.entries();
-  let hasFailed = false;
-  const run = async (): Promise<void> => {
-    for (const [index, item] of waiting) {
-      if (hasFailed) return;
-      try {
-        results[index] = await work(item, index);
-      } catch (error) {
-        hasFailed = true;
-        throw error;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, run));
-  return results;
 }

@@ -88,6 +88,8 @@ export interface GenerateRequest {
   readonly topLogprobs: number;
   /** True when someone reads token by token: fewer steps per run. */
   readonly stream: boolean;
+  /** Nobody waits for it as for an answer: beside others it gets what background scoring gets. @default false */
+  readonly background?: boolean;
   readonly signal?: AbortSignal;
 }
 

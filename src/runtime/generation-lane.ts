@@ -104,6 +104,14 @@ export class GenerationLane {
     if (rows.length > 0) await this.startRows(rows, 0);
   }
 
+  /** At most one run: rows that fit are started, else a long prompt is fed, else all rows go on. @param prefillTokens padded tokens of a prefill */
+  async runOne(prefillTokens: number): Promise<void> {
+    const rows = this.admit(prefillTokens);
+    if (rows.length > 0) await this.startRows(rows, 0);
+    else if (this.filling.length > 0) await this.fill();
+    else await this.decode();
+  }
+
   /** Feeds the next piece of a long prompt; with the last one the row starts like any other. */
   async fill(): Promise<void> {
     const row = this.filling[0];
@@ -141,9 +149,9 @@ export class GenerationLane {
   }
 
   /** Takes waiting rows in order of arrival while they fit beside the running ones and into one prefill. */
-  private admit(): Row[] {
+  private admit(prefillTokens = this.limits.prefillTokens): Row[] {
     const admitted: Row[] = [];
-    const { maxBatchRows, prefillTokens, chunkTokens, cacheBytes, cacheBytesPerToken } = this.limits;
+    const { maxBatchRows, chunkTokens, cacheBytes, cacheBytesPerToken } = this.limits;
     let columns = 0;
     let longest = [...this.running, ...this.filling].reduce((most, row) => Math.max(most, fullLength(row)), 0);
     for (let row = this.waiting[0]; row !== undefined; row = this.waiting[0]) {

@@ -1,5 +1,5 @@
 // Decides what the worker runs next: prompts, then a few steps of all running rows, then a batch of a scoring job, and around again.
-// Scoring in the background, a search's, gives way to all of them.
+// What a search asks for, scores and answers in the background, gives way to all of them.
 import { GenerationLane, type GenerationLimits, type GenerationTask } from './generation-lane.js';
 import { ScoreQueue, type ScoreTask } from './score-queue.js';
 import type { RunCall, RunResult } from './worker/protocol.js';
@@ -11,10 +11,13 @@ export interface SchedulerLimits extends GenerationLimits {
 
 /** While rows generate, background work gets at most one part of the worker's time to so many parts of theirs: they slow down by a third at most. */
 const GENERATION_PARTS = 3;
+/** Of the memory for caches: what rows of the background may take beside the others. */
+const BACKGROUND_CACHE_SHARE = 1 / 4;
 
 export class Scheduler {
   private readonly rows: GenerationLane;
   private readonly scores: ScoreQueue;
+  private readonly backgroundRows: GenerationLane;
   private nextKey = 1;
   private isPumping = false;
   /** How long others may still run before it is the turn of background work again. */
@@ -39,15 +42,19 @@ export class Scheduler {
       createKey,
       isAwaited: () => this.scores.isAwaited,
     });
+    this.backgroundRows = new GenerationLane(
+      { ...limits, cacheBytes: limits.cacheBytes * BACKGROUND_CACHE_SHARE },
+      { run: (call) => this.timedRun(call, true), forget, createKey, isAwaited: () => this.isAwaited },
+    );
   }
 
   /** Requests that have not run yet. */
   get waitingCount(): number {
-    return this.rows.waitingCount + this.scores.waitingCount;
+    return this.rows.waitingCount + this.scores.waitingCount + this.backgroundRows.waitingCount;
   }
 
   generate(task: GenerationTask): void {
-    this.rows.add(task);
+    this.laneOf(task).add(task);
     this.pump();
   }
 
@@ -59,7 +66,16 @@ export class Scheduler {
   /** Drops a task: at once when nothing runs for it, else after the run in progress. It gets no further calls. */
   cancel(task: GenerationTask | ScoreTask): void {
     if ('batches' in task) this.scores.cancel(task);
-    else this.rows.cancel(task);
+    else this.laneOf(task).cancel(task);
+  }
+
+  private laneOf({ request }: GenerationTask): GenerationLane {
+    return request.background === true ? this.backgroundRows : this.rows;
+  }
+
+  /** Whether someone waits for what runs next. */
+  private get isAwaited(): boolean {
+    return !this.rows.isEmpty || this.scores.isAwaited;
   }
 
   private pump(): void {
@@ -71,15 +87,16 @@ export class Scheduler {
 
   private async runUntilIdle(): Promise<void> {
     try {
-      while (!this.rows.isEmpty || !this.scores.isEmpty) {
+      while (!this.rows.isEmpty || !this.scores.isEmpty || !this.backgroundRows.isEmpty) {
         await this.rows.prefill();
         await this.rows.fill();
         await this.rows.decode();
         await this.scoreOne();
+        await this.answerInBackground();
       }
     } catch (error) {
       // A fault of ours; nobody may be left without an answer.
-      for (const task of [...this.rows.tasks, ...this.scores.tasks]) {
+      for (const task of [...this.rows.tasks, ...this.scores.tasks, ...this.backgroundRows.tasks]) {
         this.cancel(task);
         task.fail(error);
       }
@@ -92,6 +109,12 @@ export class Scheduler {
   private async scoreOne(): Promise<void> {
     if (this.rows.isEmpty) await this.scores.runOne();
     else if (this.scores.isAwaited || this.owedMs <= 0) await this.scores.runOne(this.limits.backgroundTokens);
+  }
+
+  // A search scores or answers, never both at once, so neither takes the other's turns.
+  private async answerInBackground(): Promise<void> {
+    if (!this.isAwaited) await this.backgroundRows.runOne(this.limits.prefillTokens);
+    else if (this.owedMs <= 0) await this.backgroundRows.runOne(this.limits.backgroundTokens);
   }
 
   private async timedRun(call: RunCall, isBackground: boolean): Promise<RunResult> {

@@ -225,6 +225,15 @@ describe('an engine', () => {
     }
   });
 
+  test('answers in the background beside a stream: the same tokens on both sides', async () => {
+    const asked = request([3, 1, 4, 1, 5], [part('rslora-r8')], { maxTokens: 60, stream: true });
+    const quiet = [0.2, 0.9].map((weight) => request([9, 2, 6, 5], [part('lora-r8-all', weight)], { maxTokens: 12 }));
+    const answer = (all: readonly GenerateRequest[]): Promise<number[][]> =>
+      Promise.all(all.map(async (one) => idsOf(await collect(engine.generate(one)))));
+    const [streamed, ...alone] = [...(await answer([asked])), ...(await answer(quiet))];
+    assert.deepEqual(await answer([asked, ...quiet.map((one) => ({ ...one, background: true }))]), [streamed, ...alone]);
+  });
+
   test('a stop token ends the row and is reported', async () => {
     const { mixture, expected } = at(bed.cases, 0);
     const { prompt, greedy } = at(expected, 0);

@@ -337,3 +337,42 @@ test('scoring that someone waits for goes before the background, and the backgro
     'unstreamed rows still take long runs',
   );
 });
+
+test('alone, rows of the background run as any others; beside a stream they get a quarter of the time, in short runs', async () => {
+  const alone = createBed();
+  await alone.generate({ maxTokens: 40, background: true }).done;
+  assert.deepEqual(alone.calls.map(describeCall), ['p1x2:16+', 'd1:16+', 'd1:8']);
+
+  const background: RunCall[] = [];
+  const isBackground = (call: RunCall): boolean => call.cache.keys.some((key) => key > 1);
+  const bed = createBed({
+    limits: { contextLength: 2_000, cacheBytes: 1e6, chunkTokens: () => 2_000, prefillTokens: 2_000 },
+    onCall: (call) => (isBackground(call) ? background.push(call) : undefined),
+    durationMs: (call) => (isBackground(call) ? 50 : 10),
+  });
+  const streamed = bed.generate({ maxTokens: 400, stream: true });
+  const answers = [1, 2, 3].map(() => bed.generate({ ids: [1, 2, 3, 4], maxTokens: 60, background: true }));
+  await streamed.done;
+  const untilEnd = bed.calls.slice(0, bed.calls.findLastIndex((call) => !isBackground(call)) + 1);
+  const backgroundMs = untilEnd.filter(isBackground).length * 50;
+  const streamedMs = untilEnd.filter((call) => !isBackground(call)).length * 10;
+  assert.ok(backgroundMs > 0 && backgroundMs <= streamedMs / 3 + 50, `${backgroundMs} ms beside ${streamedMs} ms`);
+  for (const [i, call] of untilEnd.entries()) {
+    if (!isBackground(call)) continue;
+    assert.ok(call.steps <= 4 && !isBackground(untilEnd[i + 1] ?? call), 'the stream waits for one short run at most');
+  }
+  assert.equal(background[0]?.rows, 1, 'six padded tokens at most beside the stream, so that two rows of four do not start together');
+  for (const { done } of answers) assert.equal((await done).length, 60);
+});
+
+test('rows of the background that are cancelled leave at once, and those who wait for scores go before them', async () => {
+  const bed = createBed();
+  const order: string[] = [];
+  const kept = bed.generate({ maxTokens: 60, background: true });
+  const cancelled = bed.generate({ maxTokens: 60, background: true });
+  bed.scheduler.cancel(cancelled.task);
+  await Promise.all([kept.done.then(() => order.push('background')), bed.score(3).then(() => order.push('scores'))]);
+  assert.deepEqual(order, ['scores', 'background']);
+  assert.ok(bed.calls.every(({ rows }) => rows === 1));
+  assert.equal(bed.scheduler.waitingCount, 0);
+});
