@@ -6,6 +6,7 @@ import type { Observable } from 'rxjs';
 import { ComposeRequest, ListJobsQuery, RecomposeRequest } from './compose.dto.js';
 import { ComposeService } from './compose.service.js';
 import { CompositionJobView, CompositionView, JobListView } from './compose.views.js';
+import { JobViews } from './jobs/job-views.service.js';
 import { RecomposeService } from './recompose.service.js';
 import { PAGE_HEADERS } from './report-page/policy.js';
 import { ReportPageService } from './report-page.service.js';
@@ -15,6 +16,7 @@ import { ReportPageService } from './report-page.service.js';
 export class ComposeController {
   constructor(
     private readonly compose: ComposeService,
+    private readonly jobs: JobViews,
     private readonly recomposer: RecomposeService,
     private readonly reports: ReportPageService,
   ) {}
@@ -31,14 +33,14 @@ export class ComposeController {
   @ApiOperation({ summary: 'Jobs, newest first, page by page; ended ones are kept for BRAID_RETENTION_DAYS.' })
   @ApiOkResponse({ type: JobListView })
   listJobs(@Query() query: ListJobsQuery): Promise<JobListView> {
-    return this.compose.listJobs(query);
+    return this.jobs.listJobs(query);
   }
 
   @Get('jobs/:id')
   @ApiOperation({ summary: 'A job and, when it succeeded, its composition.' })
   @ApiOkResponse({ type: CompositionJobView })
   getJob(@Param('id') id: string): Promise<CompositionJobView> {
-    return this.compose.getJob(id);
+    return this.jobs.getJob(id);
   }
 
   @Sse('jobs/:id/events')
@@ -46,7 +48,7 @@ export class ComposeController {
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'The id of the last event seen: improvements after it come first.' })
   @ApiProduces('text/event-stream')
   followJob(@Param('id') id: string, @Headers('last-event-id') lastEventId?: string): Promise<Observable<MessageEvent>> {
-    return this.compose.followJob(id, lastEventId);
+    return this.jobs.followJob(id, lastEventId);
   }
 
   @Post('jobs/:id/cancel')
@@ -54,7 +56,7 @@ export class ComposeController {
   @ApiOperation({ summary: 'Stop a job; one that runs stops within one batch of evaluations.' })
   @ApiOkResponse({ type: CompositionJobView })
   cancelJob(@Param('id') id: string): Promise<CompositionJobView> {
-    return this.compose.cancelJob(id);
+    return this.jobs.cancelJob(id);
   }
 
   @Post(':namespace/:name/recompose')
@@ -80,7 +82,7 @@ export class ComposeController {
     @Param('name') name: string,
     @Query('version') version?: string,
   ): Promise<CompositionView> {
-    return this.compose.getComposition(`${namespace}/${name}`, version);
+    return this.jobs.getComposition(`${namespace}/${name}`, version);
   }
 
   @Get(':namespace/:name/report')

@@ -16,6 +16,7 @@ import { EvaluationWorker } from './evaluations/evaluation-worker.service.js';
 import { JobRetention } from './jobs/job-retention.service.js';
 import { JobRunner } from './jobs/job-runner.service.js';
 import { JobSearch } from './jobs/job-search.service.js';
+import { JobViews } from './jobs/job-views.service.js';
 import { RecomposeService } from './recompose.service.js';
 import { RetrieveService } from './retrieve.service.js';
 import { ReportPageService } from './report-page.service.js';
@@ -33,6 +34,7 @@ import { ReportPageService } from './report-page.service.js';
     JobSearch,
     JobRunner,
     JobRetention,
+    JobViews,
     RetrieveService,
     ComposeService,
     RecomposeService,

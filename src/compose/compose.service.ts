@@ -1,38 +1,30 @@
-// Checks a request for a composition, queues it as a job, and shows jobs and compositions.
-import { Injectable, type MessageEvent } from '@nestjs/common';
-import type { Observable } from 'rxjs';
+// Checks a request for a composition and queues it as a job.
+import { Injectable } from '@nestjs/common';
 import { BraidError, errorsOf } from '#src/http/braid-error.js';
-import { parseRepoName, parseRowId, parseVersion, type RepoName, type RowId, type Version } from '#src/ids/ids.js';
+import { parseRepoName, parseVersion, type RepoName, type RowId, type Version } from '#src/ids/ids.js';
 import type { BaseModel } from '#src/registry/base-model.entity.js';
-import type { CompositionVersion, Space } from '#src/registry/composition-version.entity.js';
+import type { Space } from '#src/registry/composition-version.entity.js';
 import { findFactorMismatch } from '#src/registry/find-factor-mismatch.js';
-import { promptOfVersion } from '#src/registry/prompt-of-model.js';
 import { registryErrors } from '#src/registry/registry.errors.js';
 import { RegistryService } from '#src/registry/registry.service.js';
 import { fail as failRuntime } from '#src/runtime/runtime.errors.js';
 import { withAnswer } from '#src/tokenizer/choices.js';
 import { parseExamples, type PlacedExample, type TokenizedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
-import { streamWork } from '#src/work/follow-work.js';
 import { type CandidateSource, chooseCandidates } from './choose-candidates.js';
 import { digestOfExamples } from './kept-examples.js';
-import type { ComposeJob } from './jobs/compose-job.entity.js';
 import { ComposeJobStore } from './jobs/compose-job.store.js';
-import { type ComposeRequest, DEFAULT_JOBS_IN_PAGE, DEFAULT_SEED, type ListJobsQuery } from './compose.dto.js';
+import { type ComposeRequest, DEFAULT_SEED } from './compose.dto.js';
 import { failCompose } from './compose.errors.js';
-import { type CompositionJobView, type CompositionView, type JobListView, PRIORITIES } from './compose.views.js';
+import { PRIORITIES } from './compose.views.js';
 import { LORAHUB_OBJECTIVE } from './objective.js';
 import { applyObjective, type NamedObjective, parseObjective } from './objectives/objectives.js';
 import { fewestEvaluations } from './pipeline.js';
 import { assertShots, assertShotsFit } from './prompted-form.js';
 import { assertHoldable } from './stages/hold-out.js';
 import { chooseStrategy, DEFAULT_PRESET, defaultBudget, nameStrategy, type Strategy } from './strategy.js';
-import { JobBroadcast } from './jobs/job-broadcast.js';
-import { decodeJobCursor, encodeJobCursor } from './jobs/job-cursor.js';
-import { followJob, parseEventId } from './jobs/job-events.js';
 import { JobRunner } from './jobs/job-runner.service.js';
-import { listedJobView } from './jobs/listed-job-view.js';
-import type { Candidate, CompositionReport, Recipe } from './report.js';
+import type { Candidate } from './report.js';
 import { RetrieveService } from './retrieve.service.js';
 import { parseWarmStart } from './warm-start.js';
 
@@ -46,7 +38,6 @@ export class ComposeService {
     private readonly tokenizers: TokenizerService,
     private readonly store: ComposeJobStore,
     private readonly runner: JobRunner,
-    private readonly broadcast: JobBroadcast,
   ) {}
 
   /**
@@ -102,56 +93,6 @@ export class ComposeService {
     });
     this.runner.look();
     return { id };
-  }
-
-  /** @throws BraidError INVALID_CURSOR */
-  async listJobs({ status, limit = DEFAULT_JOBS_IN_PAGE, after }: ListJobsQuery): Promise<JobListView> {
-    const place = after === undefined ? undefined : decodeJobCursor(after);
-    // One more than asked for, to know whether there is a next page.
-    const jobs = await this.store.list({ status, limit: limit + 1, after: place });
-    const last = jobs.length > limit ? jobs[limit - 1] : undefined;
-    return {
-      items: jobs.slice(0, limit).map((job) => listedJobView(job, this.broadcast.progressOf(job.id))),
-      next: last === undefined ? null : encodeJobCursor(last),
-    };
-  }
-
-  /** @throws BraidError UNKNOWN_JOB */
-  async getJob(idText: string): Promise<CompositionJobView> {
-    return this.viewOf(await this.store.get(parseRowId(idText)));
-  }
-
-  /** Again is harmless. @throws BraidError UNKNOWN_JOB, JOB_ENDED when it succeeded or failed before */
-  async cancelJob(idText: string): Promise<CompositionJobView> {
-    const id = parseRowId(idText);
-    const wasOpen = await this.store.cancel(id);
-    const job = await this.store.get(id);
-    if (!wasOpen && job.status !== 'cancelled') throw failCompose('JOB_ENDED', { id, status: job.status });
-    this.runner.cancel(id);
-    return this.viewOf(job);
-  }
-
-  /** The job's events from its state now, or from what followed `lastEventId`, to its end. @throws BraidError UNKNOWN_JOB before the stream begins */
-  async followJob(idText: string, lastEventId?: string): Promise<Observable<MessageEvent>> {
-    const id = parseRowId(idText);
-    await this.store.get(id);
-    const follow = (signal: AbortSignal) =>
-      followJob(id, {
-        broadcast: this.broadcast,
-        getJob: (jobId) => this.store.get(jobId),
-        listImprovements: (jobId, after) => this.store.listImprovements(jobId, after),
-        getComposition: (job) => this.compositionOf(job),
-        after: parseEventId(lastEventId),
-        signal,
-      });
-    return streamWork(follow, this.broadcast.closing);
-  }
-
-  /** The version asked for, or the latest. @throws BraidError UNKNOWN_COMPOSITION, UNKNOWN_VERSION */
-  async getComposition(name: string, version: string | undefined): Promise<CompositionView> {
-    return compositionView(
-      await this.registry.getCompositionVersion(parseRepoName(name), version === undefined ? undefined : parseVersion(version)),
-    );
   }
 
   /** The examples with their own answers. @throws BraidError of examples where one of them, or one with another choice, does not fit */
@@ -231,41 +172,4 @@ export class ComposeService {
       throw error;
     }
   }
-
-  private async viewOf(job: ComposeJob): Promise<CompositionJobView> {
-    const { id, status, request } = job;
-    return {
-      ...listedJobView(job, this.broadcast.progressOf(id)),
-      candidates: request.candidates.map((candidate) => `${candidate.adapter}@${candidate.version}`),
-      examples: request.examples.length,
-      budget: request.budget,
-      seed: request.seed,
-      strategy: request.strategy,
-      space: request.space ?? 'delta',
-      precision: request.precision ?? 'float32',
-      objective: request.objective ?? 'likelihood',
-      shots: request.shots ?? null,
-      composition: status === 'succeeded' ? await this.compositionOf(job) : null,
-    };
-  }
-
-  private async compositionOf(job: ComposeJob): Promise<CompositionView> {
-    return compositionView(await this.registry.getCompositionVersion(job.name, job.compositionVersion ?? undefined));
-  }
-}
-
-function compositionView(found: CompositionVersion): CompositionView {
-  const { repository, version, space, parts, recipe, report, createdAt } = found;
-  return {
-    name: repository.fullName,
-    version,
-    baseModel: repository.baseModel.name,
-    space,
-    parts,
-    prompt: promptOfVersion(found),
-    // Written by the job runner, whose types these are.
-    recipe: recipe as unknown as Recipe,
-    report: report as unknown as CompositionReport,
-    createdAt: createdAt.toISOString(),
-  };
 }

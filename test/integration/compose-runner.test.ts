@@ -135,7 +135,7 @@ describeOnHomes('composition runner', (home) => {
     };
     const evaluations = new EvaluationStore(dataSource);
     const worker = new EvaluationWorker(new EvaluationTaskStore(dataSource), evaluations, engines, {});
-    const runner = new JobRunner(store, broadcast, new JobSearch(registry, new TokenizerService(), evaluations, worker, engines, objects));
+    const runner = new JobRunner(store, broadcast, new JobSearch(registry, new TokenizerService(), worker, engines, objects));
     runners.push(runner);
     runner.onApplicationBootstrap();
     return { runner, broadcast };

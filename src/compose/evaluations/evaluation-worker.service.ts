@@ -7,7 +7,7 @@ import { ENGINES, type Engines } from '#src/runtime/engine.js';
 import type { Evaluate } from '../evaluate.js';
 import { EvaluationStore } from './evaluation-store.js';
 import { EvaluationTaskStore, type EvaluationTask, type TaskLosses } from './evaluation-task.store.js';
-import { createRememberingEvaluation, type EvaluationScope } from './remember-evaluations.js';
+import { createRememberingEvaluation, type EvaluationMemory, type EvaluationScope } from './remember-evaluations.js';
 import { createMixtureEvaluation } from '../score-mixtures.js';
 import { createSharedEvaluation, doTask } from './share-evaluations.js';
 
@@ -20,6 +20,14 @@ const IDLE_PAUSE_MS = 150;
 const BUSY_FOR_MS = 3_000;
 /** How long a base model is left alone that this process failed on. */
 const AVOIDANCE_MS = 30_000;
+
+export interface JobEvaluation {
+  readonly jobId: RowId;
+  readonly scope: EvaluationScope;
+  readonly signal: AbortSignal;
+  /** Something new was measured and written down. */
+  readonly onMeasured: () => Promise<void>;
+}
 
 @Injectable()
 export class EvaluationWorker implements OnApplicationBootstrap, OnModuleDestroy {
@@ -48,8 +56,20 @@ export class EvaluationWorker implements OnApplicationBootstrap, OnModuleDestroy
     await this.working;
   }
 
-  /** Lets other processes take part in an evaluation of a job that runs here. */
-  share(here: Evaluate, jobId: RowId, scope: EvaluationScope, signal: AbortSignal): Evaluate {
+  /** An evaluation of a job that runs here: what is known is looked up, and other processes take part in the rest. */
+  createJobEvaluation(here: Evaluate, { jobId, scope, signal, onMeasured }: JobEvaluation): Evaluate {
+    const memory: EvaluationMemory = {
+      find: (keys) => this.evaluations.find(keys),
+      add: async (baseModelId, losses) => {
+        const areNew = await this.evaluations.add(baseModelId, losses);
+        await onMeasured();
+        return areNew;
+      },
+    };
+    return createRememberingEvaluation(this.share(here, jobId, scope, signal), memory, scope);
+  }
+
+  private share(here: Evaluate, jobId: RowId, scope: EvaluationScope, signal: AbortSignal): Evaluate {
     if (this.configuration.databaseUrl === undefined) return here;
     return createSharedEvaluation(here, {
       tasks: this.tasks,

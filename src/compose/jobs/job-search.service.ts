@@ -15,11 +15,9 @@ import type { JobProgress } from '../compose.views.js';
 import { LORAHUB_OBJECTIVE } from '../objective.js';
 import type { ExampleMeasure, Tokenize } from '../objectives/example-measure.js';
 import { applyObjective, type NamedObjective } from '../objectives/objectives.js';
-import { EvaluationStore } from '../evaluations/evaluation-store.js';
 import { EvaluationWorker } from '../evaluations/evaluation-worker.service.js';
 import { settingsOf } from './job-settings.js';
 import { keepExamples } from '../kept-examples.js';
-import { createRememberingEvaluation, type EvaluationMemory, type EvaluationScope } from '../evaluations/remember-evaluations.js';
 import { createPrompt, tokenizeBehindShots } from '../prompted-form.js';
 import { runSearch } from '../run-search.js';
 import { parseStrategy } from '../strategy.js';
@@ -36,7 +34,6 @@ export class JobSearch {
   constructor(
     private readonly registry: RegistryService,
     private readonly tokenizers: TokenizerService,
-    private readonly evaluations: EvaluationStore,
     private readonly worker: EvaluationWorker,
     @Inject(ENGINES) private readonly engines: Engines,
     @Inject(OBJECT_STORE) private readonly objects: ObjectStore,
@@ -67,14 +64,6 @@ export class JobSearch {
     const prompted =
       form === undefined ? await measure((asked) => promptWithOthers(request.examples, codec, contextLength, asked)) : undefined;
     signal.throwIfAborted();
-    const memory: EvaluationMemory = {
-      find: (keys) => this.evaluations.find(keys),
-      add: async (baseModelId, losses) => {
-        const areNew = await this.evaluations.add(baseModelId, losses);
-        await onMeasured();
-        return areNew;
-      },
-    };
     const { parts, recipe, report } = await runSearch({
       engine,
       base: { name: baseModel.name, digest: baseModel.digest },
@@ -82,8 +71,8 @@ export class JobSearch {
       examples,
       objective: { ...objective, regularisation, bound },
       remember: (evaluate, of) => {
-        const scope: EvaluationScope = { base: baseModel, ...of, space };
-        return createRememberingEvaluation(this.worker.share(evaluate, job.id, scope, signal), memory, scope);
+        const scope = { base: baseModel, ...of, space };
+        return this.worker.createJobEvaluation(evaluate, { jobId: job.id, scope, signal, onMeasured });
       },
       examplesDigest: request.examplesDigest,
       ...(request.retrieval !== undefined && { retrieval: request.retrieval }),
