@@ -1,9 +1,7 @@
 // What base and composition answer to the first examples, decoded greedily: for the report, where answers say more than losses.
-import { BraidError } from '#src/http/braid-error.js';
-import type { Engine, Mixture } from '#src/runtime/engine.js';
-import { patiently } from '#src/runtime/patiently.js';
+import type { Mixture } from '#src/runtime/engine.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
-import type { TextCodec } from '#src/tokenizer/text-codec.js';
+import { answerGreedily, type GreedyAnswer, type GreedyOptions } from './greedy-answer.js';
 
 const MOST_ANSWERED = 20;
 const MOST_TOKENS = 32;
@@ -14,27 +12,16 @@ const EXAMPLES_AT_A_TIME = 4;
 /** A vocabulary may have tokens of any length, and the report is a row in a database. */
 const MOST_CHARACTERS = 600;
 
-export interface GivenAnswer {
-  readonly text: string;
-  /** False when it was cut before its end. */
-  readonly isComplete: boolean;
-}
-
 /** Null where the model computes no finite number. */
 export interface ExampleAnswers {
-  readonly base: GivenAnswer | null;
-  readonly composed: GivenAnswer | null;
+  readonly base: GreedyAnswer | null;
+  readonly composed: GreedyAnswer | null;
 }
 
-export interface AnswerOptions {
-  readonly engine: Engine;
-  readonly codec: TextCodec;
+export interface AnswerOptions extends GreedyOptions {
   readonly examples: readonly TokenizedExample[];
   /** The composition. */
   readonly mixture: Mixture;
-  /** Ends an answer as the end of sequence does, where the examples have texts in front. */
-  readonly separator?: string | undefined;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -64,45 +51,17 @@ async function answerBoth(example: TokenizedExample, mixture: Mixture, maxTokens
 }
 
 async function answer(
-  { ids, from }: TokenizedExample,
+  example: TokenizedExample,
   mixture: Mixture,
   maxTokens: number,
-  { engine, codec, separator, signal }: AnswerContext,
-): Promise<GivenAnswer | null> {
-  const prompt = ids.slice(0, from);
-  const attempt = async (): Promise<GivenAnswer> => {
-    const decoder = codec.createStreamDecoder({ context: prompt });
-    let text = '';
-    let isComplete = false;
-    const tokens = engine.generate({
-      ids: prompt,
-      mixture,
-      // The example itself fits, so there is room for one token at least.
-      maxTokens: Math.min(maxTokens, engine.contextLength - from),
-      stopTokens: codec.eosTokenIds,
-      sampling: { temperature: 0, topK: 0, topP: 1, seed: 0 },
-      topLogprobs: 0,
-      stream: false,
-      signal,
-    });
-    for await (const { id, finish } of tokens) {
-      isComplete = finish === 'stop';
-      if (!isComplete) text += decoder.push(id);
-      const end = separator === undefined ? -1 : text.indexOf(separator);
-      if (end >= 0) return storable(text.slice(0, end), true);
-    }
-    return storable(text + decoder.end(), isComplete);
-  };
-  try {
-    return await patiently(attempt, signal);
-  } catch (error) {
-    if (error instanceof BraidError && error.code === 'NOT_FINITE') return null;
-    throw error;
-  }
+  context: AnswerContext,
+): Promise<GreedyAnswer | null> {
+  const given = await answerGreedily(example, mixture, maxTokens, context);
+  return given === undefined ? null : storable(given);
 }
 
 /** Bounded, and without what PostgreSQL cannot hold: NUL and half of a surrogate pair. */
-function storable(text: string, isComplete: boolean): GivenAnswer {
+function storable({ text, isComplete }: GreedyAnswer): GreedyAnswer {
   const kept = text.length <= MOST_CHARACTERS ? text : text.slice(0, MOST_CHARACTERS).replace(/[\ud800-\udbff]$/, '');
   return { text: kept.replace(/\0|\p{Surrogate}/gu, '\ufffd'), isComplete: isComplete && kept.length === text.length };
 }

@@ -2,15 +2,13 @@
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
 import { type ExampleMeasure, measureAnswers, type ObjectiveWords } from './example-measure.js';
 import { EXACT_ANSWERS } from './likelihood.js';
-
-/** Of log(1 + nats per token): a hopeless answer of 20 nats a token adds 0.15, less than one wrong answer among five examples. */
-const LIKELIHOOD_SHARE = 0.05;
+import { likelihoodShare, SHARE_IN_WORDS } from './likelihood-share.js';
 
 export const EXACT_WORDS: ObjectiveWords = {
   ...EXACT_ANSWERS,
   unit: 'errors',
   of: 'per example and a small share of the likelihood',
-  explainsLoss: `Loss is 1 for an answer that is not exact, plus ${LIKELIHOOD_SHARE}·log(1 + nats per answer token).`,
+  explainsLoss: `Loss is 1 for an answer that is not exact, plus ${SHARE_IN_WORDS}.`,
 };
 
 /**
@@ -19,7 +17,7 @@ export const EXACT_WORDS: ObjectiveWords = {
  */
 export function measureExact(examples: readonly TokenizedExample[]): ExampleMeasure {
   return measureAnswers(examples, ({ nll, tokens, isExact }) => ({
-    nll: (isExact ? 0 : 1) + LIKELIHOOD_SHARE * Math.log1p(nll / tokens),
+    nll: (isExact ? 0 : 1) + likelihoodShare({ nll, tokens }),
     tokens: 1,
     isExact,
     success: isExact ? 1 : 0,

@@ -1,5 +1,6 @@
 // The examples one by one: what was asked and wanted, and what base and composition make of it, side by side.
-import type { ExampleAnswers, GivenAnswer } from '../answer-examples.js';
+import type { ExampleAnswers } from '../answer-examples.js';
+import type { GreedyAnswer } from '../greedy-answer.js';
 import type { ObjectiveWords } from '../objectives/example-measure.js';
 import { LIKELIHOOD_WORDS } from '../objectives/likelihood.js';
 import type { CompositionReport, ExampleOutcome, Outcome } from '../report.js';
@@ -114,7 +115,7 @@ function line(text: Example['prompt']): Markup {
 }
 
 /** In one stretch: line breaks are shown as a sign, because a base model left alone writes many. */
-function renderAnswer(answer: GivenAnswer | null): Content {
+function renderAnswer(answer: GreedyAnswer | null): Content {
   if (answer === null) return markup`<span class="small">not finite</span>`;
   const { text, isComplete } = answer;
   if (text === '') return markup`<span class="small">nothing</span>`;
