@@ -32,6 +32,8 @@ export const DEFAULT_TOP = 20;
 /** A day of evaluations on a slow machine; more is a mistake. */
 export const LARGEST_BUDGET = 100_000;
 export const DEFAULT_SEED = 1;
+/** What servers take as a request line without asking twice. */
+const LONGEST_URL = 2_000;
 
 export class ComposeRequest {
   @ApiProperty({ example: 'me/first-capitalized', description: 'Name of the composition, ns/name.' })
@@ -148,7 +150,7 @@ export class ComposeRequest {
     enum: OBJECTIVE_NAMES,
     default: 'likelihood',
     description:
-      "What is minimised. likelihood: nats per answer token; normalised: the same, every example weighing alike; choice: −log of the right one's share among `choices`, each scored as the answer; exact: whether greedy decoding gives the answer, with a small share of the likelihood.",
+      "What is minimised. likelihood: nats per answer token; normalised: the same, every example weighing alike; choice: −log of the right one's share among `choices`, each scored as the answer; exact: whether greedy decoding gives the answer, with a small share of the likelihood; reward: what the service `reward` says of the greedily decoded answer, with the same share.",
   })
   @IsOptional()
   @IsIn(OBJECTIVE_NAMES)
@@ -166,6 +168,16 @@ export class ComposeRequest {
   @IsString({ each: true })
   @Length(1, 1000, { each: true })
   readonly choices?: readonly string[];
+
+  @ApiPropertyOptional({
+    example: 'http://127.0.0.1:9100/reward',
+    description:
+      'Of the objective reward, which it asks for by itself: the URL of a service that judges answers. It is sent {examples: [{prompt or messages, answer, expected}]} and answers {rewards: [0…1]}. Its origin must be among BRAID_REWARD_ORIGINS of the hub.',
+  })
+  @IsOptional()
+  @IsString()
+  @Length(1, LONGEST_URL)
+  readonly reward?: string;
 
   @ApiPropertyOptional({
     type: 'number',

@@ -42,6 +42,45 @@ export const composeErrors = {
     message: 'The objective "{objective}" knows no "choices": leave them out, or ask for the objective "choice".',
     fields: ['objective'],
   },
+  REWARD_MISSING: {
+    status: 400,
+    message: 'The objective "reward" needs "reward": the URL of the service that judges answers.',
+  },
+  REWARD_UNUSED: {
+    status: 400,
+    message: 'The objective "{objective}" asks no service: leave "reward" out, or ask for the objective "reward".',
+    fields: ['objective'],
+  },
+  REWARD_URL_INVALID: {
+    status: 400,
+    message: '"reward" is {found}; it must be a URL of http: or https: without user and password, like http://127.0.0.1:9100/reward.',
+    fields: ['found'],
+  },
+  REWARD_ORIGIN_REFUSED: {
+    status: 403,
+    message:
+      '"reward": this hub must not ask {origin}. It asks only the origins that its setting BRAID_REWARD_ORIGINS lists, {listed} at present: let its operator add this one, in every process that runs jobs.',
+    fields: ['origin'],
+  },
+  REWARD_UNAVAILABLE: {
+    status: 503,
+    message:
+      'The reward service {service} was asked {attempts} times and gave no rewards; the last time {reason}. See that it runs and answers in time, then send the request anew: what the model computed is kept.',
+    fields: ['service', 'attempts', 'reason'],
+    retryable: true,
+  },
+  REWARD_REFUSED: {
+    status: 502,
+    message:
+      'The reward service {service} answered with {found}; it must answer a POST with status 200 and JSON, {"rewards": […]}. Give the address that does, or look at its log.',
+    fields: ['service', 'found'],
+  },
+  REWARD_INVALID: {
+    status: 502,
+    message:
+      'The reward service {service} was asked about {wanted} answers and gave {found}; it must give {"rewards": […]}, {wanted} numbers from 0 to 1, as JSON of at most {bytes} bytes. Put it right, then send the request anew.',
+    fields: ['service', 'found', 'wanted'],
+  },
   NOTHING_CHANGED: {
     status: 409,
     message:

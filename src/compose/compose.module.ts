@@ -19,6 +19,7 @@ import { JobSearch } from './jobs/job-search.service.js';
 import { JobViews } from './jobs/job-views.service.js';
 import { RecomposeService } from './recompose.service.js';
 import { RetrieveService } from './retrieve.service.js';
+import { RewardHooks } from './rewards/reward-hooks.service.js';
 import { ReportPageService } from './report-page.service.js';
 
 // The engines come from RuntimeModule, which is global.
@@ -36,6 +37,7 @@ import { ReportPageService } from './report-page.service.js';
     JobRetention,
     JobViews,
     RetrieveService,
+    RewardHooks,
     ComposeService,
     RecomposeService,
     ReportPageService,

@@ -26,6 +26,7 @@ import { chooseStrategy, DEFAULT_PRESET, defaultBudget, nameStrategy, type Strat
 import { JobRunner } from './jobs/job-runner.service.js';
 import type { Candidate } from './report.js';
 import { RetrieveService } from './retrieve.service.js';
+import { RewardHooks } from './rewards/reward-hooks.service.js';
 import { parseWarmStart } from './warm-start.js';
 
 const failRegistry = errorsOf(registryErrors);
@@ -38,6 +39,7 @@ export class ComposeService {
     private readonly tokenizers: TokenizerService,
     private readonly store: ComposeJobStore,
     private readonly runner: JobRunner,
+    private readonly rewards: RewardHooks,
   ) {}
 
   /**
@@ -54,6 +56,7 @@ export class ComposeService {
     if (strategy.validate === 'held-out') assertHoldable(examples.length, request.shots);
     // Tokens are made again when the job runs; here they show whether every example fits the context, and what the task looks like.
     const objective = parseObjective(request, examples);
+    if (objective.reward !== undefined) this.rewards.assertAllowed(objective.reward);
     const tokens = await this.tokenize(objective, examples, baseModel);
     if (request.shots !== undefined) await this.assertShotsPossible(request.shots, objective, examples, baseModel);
     const { candidates, retrieval } = await chooseCandidates(request, baseModel, this.candidateSource(baseModel, tokens));
@@ -84,6 +87,7 @@ export class ComposeService {
         ...(precision !== 'float32' && { precision }),
         objective: objective.name,
         ...(objective.choices !== undefined && { choices: objective.choices }),
+        ...(objective.reward !== undefined && { reward: objective.reward }),
         regularisation,
         bound,
         ...(request.shots !== undefined && { shots: request.shots }),

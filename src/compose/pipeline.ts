@@ -13,7 +13,7 @@ import { type Attribution, partsOf, prunes } from './stages/prune.js';
 import { recheck, recheckCost } from './stages/recheck.js';
 import { screens } from './stages/screen.js';
 import { type Validation, validations } from './stages/validate.js';
-import { decide, type Verdict } from './stages/verdict.js';
+import { decide, type Ties, type Verdict } from './stages/verdict.js';
 import type { Strategy } from './strategy.js';
 
 /** Candidates that screening scores on all examples. */
@@ -33,6 +33,8 @@ export interface ComposeOptions {
   readonly objective: Objective;
   /** The success that guessing has. @default 0 */
   readonly guess?: number;
+  /** Which of the methods of equal success is advised. @default 'surer' */
+  readonly ties?: Ties;
   /** Evaluations in all, the baselines among them; at least `fewestEvaluations`. */
   readonly budget: number;
   readonly seed: number;
@@ -183,7 +185,7 @@ export async function composeWeights(options: ComposeOptions): Promise<ComposedW
     unprompted === undefined
       ? { ...measured, ...(prompted !== undefined && { prompted }) }
       : behindPrompt(measured, unprompted, { isUnseen: validation !== undefined });
-  const verdict = decide(evidence, options.guess);
+  const verdict = decide(evidence, options.guess, options.ties);
   return {
     best,
     winner: winnerOf(best, baselines),

@@ -10,7 +10,7 @@ import type { Strategy } from './strategy.js';
 import { EvaluationLedger, type LedgerProgress } from './evaluation-ledger.js';
 import { type Objective } from './objective.js';
 import { createMeasuredEvaluation, type ExampleMeasure } from './objectives/example-measure.js';
-import { guessOf, type NamedObjective, wordsOf } from './objectives/objectives.js';
+import { guessOf, type NamedObjective, tiesOf, wordsOf } from './objectives/objectives.js';
 import { type CompositionPart, type CompositionReport, createReport, partsOf, type Recipe, type ReportFacts } from './report.js';
 import { createMixtureEvaluation } from './score-mixtures.js';
 import { measureUnprompted } from './stages/measure-unprompted.js';
@@ -38,6 +38,8 @@ export interface SearchInput {
   readonly budget: number;
   /** Puts a memory before the model: an evaluation in, an evaluation of the same answers out. */
   readonly remember?: (evaluate: Evaluate, of: EvaluationOf) => Evaluate;
+  /** Of the objective `reward`: puts the rewards of the answers into the losses of rows. */
+  readonly judge?: (evaluateRows: Evaluate, of: JudgedEvaluationOf) => Evaluate;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LedgerProgress) => void;
 }
@@ -56,6 +58,11 @@ export interface EvaluationOf {
   readonly candidates: readonly Digest[];
   readonly examples: readonly TokenizedExample[];
   readonly precision: Precision;
+}
+
+export interface JudgedEvaluationOf extends EvaluationOf {
+  /** Other examples stand in front, so that an answer ends as they do. */
+  readonly isPrompted: boolean;
 }
 
 export interface SearchOutcome {
@@ -92,6 +99,7 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
     exampleCount: examples.length,
     objective,
     guess: guessOf(objective),
+    ties: tiesOf(objective),
     budget,
     seed,
     strategy,
@@ -143,14 +151,18 @@ export async function runSearch(input: SearchInput): Promise<SearchOutcome> {
   return { parts: partsOf(composed, candidates), recipe, report: createReport(composed, candidates, facts) };
 }
 
-/** The objective's losses on the engine, patiently, and of what is scored through the memory where there is one. */
+/** The objective's losses on the engine, patiently, of what is scored through the memory where there is one, and judged where that is asked for. */
 function measuredEvaluation(
   measure: ExampleMeasure,
   candidates: readonly Digest[],
   input: SearchInput,
   precision: Precision = 'float32',
 ): Evaluate {
-  return createMeasuredEvaluation(measure, evaluationOf({ candidates, examples: measure.rows, precision }, input));
+  const { examples, prompted, shots, judge } = input;
+  const of: EvaluationOf = { candidates, examples: measure.rows, precision };
+  const rows = evaluationOf(of, input);
+  const isPrompted = measure === prompted || (shots !== undefined && measure === examples);
+  return createMeasuredEvaluation(measure, judge === undefined ? rows : judge(rows, { ...of, isPrompted }));
 }
 
 function evaluationOf(of: EvaluationOf, { engine, space, remember, signal }: SearchInput): Evaluate {

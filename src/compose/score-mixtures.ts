@@ -11,7 +11,7 @@ import type { WeightVector } from './objective.js';
 // A cancelled search ends after the call in progress, and a call must not hold the rows of a whole population over 256 examples.
 const MOST_TOKENS_PER_CALL = 32_768;
 // In factor space every weight vector is an adapter of its own, which a call holds in memory until it ends.
-const MOST_COMBINED_PER_CALL = 8;
+export const MOST_COMBINED_PER_CALL = 8;
 
 export interface MixtureScoring {
   readonly engine: Engine;
@@ -33,7 +33,7 @@ export function createMixtureEvaluation({ engine, candidates, examples, space, p
   const scoreCall = async (requests: readonly EvaluationRequest[]): Promise<ExampleLoss[][]> => {
     signal?.throwIfAborted();
     const rows = requests.flatMap(({ weights, examples: wanted }): ScoreRow[] => {
-      const mixture = createMixture({ space, parts: partsOf(weights, candidates) });
+      const mixture = createWeightedMixture(weights, candidates, space);
       return wanted.map((index) => ({ ...exampleAt(examples, index), mixture }));
     });
     try {
@@ -117,9 +117,11 @@ function lossOf(example: TokenizedExample, result: ScoreResult | undefined): Exa
   return { nll, tokens: answerTokens(example), isExact };
 }
 
-function partsOf(weights: WeightVector, candidates: readonly Digest[]): Mixture {
-  return candidates.flatMap((digest, i) => {
+/** The mixture of a weight vector; candidates of weight 0 are left out. */
+export function createWeightedMixture(weights: WeightVector, candidates: readonly Digest[], space: Space): Mixture {
+  const parts = candidates.flatMap((digest, i) => {
     const weight = weights[i] ?? 0;
     return weight === 0 ? [] : [{ digest, weight }];
   });
+  return createMixture({ space, parts });
 }

@@ -32,6 +32,10 @@ export interface Configuration {
   readonly adapterMemoryBytes: number;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   readonly maxUploadBytes: number;
+  /** Of the services that may be asked for rewards. */
+  readonly rewardOrigins: readonly string[];
+  /** Of one request to such a service. */
+  readonly rewardTimeoutMs: number;
   /** Of ended jobs and remembered evaluations. */
   readonly retentionDays: number;
 }
@@ -111,6 +115,8 @@ export function parseConfiguration(environment: Environment): Configuration {
     adapterMemoryBytes: required('adapterMemoryBytes', environment),
     logLevel: required('logLevel', environment),
     maxUploadBytes: required('maxUploadBytes', environment),
+    rewardOrigins: required('rewardOrigins', environment),
+    rewardTimeoutMs: required('rewardTimeoutMs', environment),
     retentionDays: required('retentionDays', environment),
   });
 }

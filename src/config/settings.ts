@@ -35,6 +35,11 @@ function mebibytes(minimum: number, maximum: number): (text: string) => number {
   return (text) => parse(text) * MEBIBYTE;
 }
 
+function seconds(minimum: number, maximum: number): (text: string) => number {
+  const parse = integer(minimum, maximum);
+  return (text) => parse(text) * 1000;
+}
+
 function oneOf<const T extends string>(...allowed: readonly T[]): (text: string) => T {
   return (text) => {
     const found = allowed.find((value) => value === text);
@@ -63,6 +68,11 @@ function origin(value: string): string {
     throw new SettingRuleError('must be scheme, host and port only, for example http://127.0.0.1:9000');
   }
   return parsed.origin;
+}
+
+function origins(value: string): readonly string[] {
+  const texts = value.split(',').map((part) => part.trim());
+  return Object.freeze([...new Set(texts.filter((part) => part !== '').map(origin))]);
 }
 
 // S3's own rule for names that work in every region and as a path.
@@ -153,6 +163,20 @@ export const settings = {
     unit: 'MiB',
     default: '1024',
     parse: mebibytes(1, 1024 * 1024),
+  },
+  rewardOrigins: {
+    variable: 'BRAID_REWARD_ORIGINS',
+    description:
+      'Origins of the services that compositions may ask for rewards, with commas between them, for example http://127.0.0.1:9100; unset: none.',
+    default: '',
+    parse: origins,
+  },
+  rewardTimeoutMs: {
+    variable: 'BRAID_REWARD_TIMEOUT_S',
+    description: 'How long a reward service may take for one request.',
+    unit: 'seconds',
+    default: '60',
+    parse: seconds(1, 300),
   },
   retentionDays: {
     variable: 'BRAID_RETENTION_DAYS',

@@ -66,8 +66,8 @@ export interface HubProcess {
 }
 
 /** `braid serve` on a free port, once it is ready. */
-export async function startHubProcess(dataDir: string): Promise<HubProcess> {
-  const serving = startBraid(['serve', '--data', dataDir, '--port', '0'], { env: { BRAID_LOG_LEVEL: 'error' } });
+export async function startHubProcess(dataDir: string, settings: Readonly<Record<string, string>> = {}): Promise<HubProcess> {
+  const serving = startBraid(['serve', '--data', dataDir, '--port', '0'], { env: { BRAID_LOG_LEVEL: 'error', ...settings } });
   const [, url = ''] = await serving.untilErr(/Braid is ready at (\S+)/);
   const env = { BRAID_URL: url };
   const braid = (...args: string[]): Promise<Outcome> => runBraid(args, { env });

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { answering, openRewardServer, type RewardServer } from '#test/fixtures/compose/reward-server.js';
 import { placeEmbeddedDatabase } from '#test/fixtures/homes.js';
 import { findSharedPath, sharedFolderMissing } from '#test/fixtures/shared-folder.js';
 import { createTinyAdapter, writeTinyModel, type TinyAdapterOptions } from '#test/fixtures/tiny-model.js';
@@ -17,6 +18,7 @@ const ADAPTERS: Readonly<Record<string, TinyAdapterOptions & { readonly about: s
 
 let folder: string;
 let hub: HubProcess;
+let rewards: RewardServer;
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'braid-cli-e2e-'));
@@ -30,11 +32,13 @@ before(async () => {
       .join('\n')
       .concat('\n'),
   );
-  hub = await startHubProcess(join(folder, 'data'));
+  rewards = await openRewardServer();
+  hub = await startHubProcess(join(folder, 'data'), { BRAID_REWARD_ORIGINS: rewards.origin });
 });
 
 after(async () => {
   const { status, err } = await hub.stop();
+  await rewards.close();
   rmSync(folder, { recursive: true });
   assert.equal(status, 0, `the hub did not stop well: ${err}`);
 });
@@ -261,6 +265,22 @@ describe('from a model directory to a composition', () => {
       ['--regularisation', '-1'],
     ])
       assert.equal((await hub.braid(...request, ...wrong)).status, 2, wrong.join(' '));
+  });
+
+  it('composes for what a service says of the answers', async () => {
+    type Job = { objective: string; composition: { recipe: { objective: { reward: string } } } };
+    const request = ['compose', 'acme/judged', '--base', 'tiny/base', '--examples', join(folder, 'examples.jsonl'), '--budget', '8'];
+    const job = await hub.json<Job>(...request, '--objective', 'reward', '--reward', rewards.url);
+    assert.equal(job.objective, 'reward');
+    assert.equal(job.composition.recipe.objective.reward, `${rewards.origin}/reward`);
+    assert.ok(rewards.requests.flat().every(({ prompt, expected }) => /^say \d:$/.test(prompt ?? '') && /^ (?:ab)+$/.test(expected)));
+    const { out } = await hub.braid(...request, '--reward', rewards.url, '--explain');
+    assert.match(out, /^LOSS +REWARD MISSED\n/m);
+    assert.match(out, /^TO EXPECT +LOSS .* MEAN REWARD +PROMPT$/m);
+    assert.match(await hub.refused('REWARD_ORIGIN_REFUSED', ...request, '--reward', 'http://10.0.0.1/?hunter2'), /BRAID_REWARD_ORIGINS/);
+    await hub.refused('REWARD_MISSING', ...request, '--objective', 'reward');
+    rewards.behave(answering('{"rewards": [2]}'));
+    assert.match(await hub.refused('REWARD_INVALID', ...request, '--reward', rewards.url), /rewards\[0\] is 2|gave 1 rewards/);
   });
 
   it('completes with a base, an adapter, a composition and a mixture, streamed as in one piece', async () => {

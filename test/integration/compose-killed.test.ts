@@ -1,8 +1,9 @@
 // A hub process that is killed in the middle of a search: the next one goes on where it was, on both homes.
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { after, it } from 'node:test';
 import type { CompositionJobView } from '#src/compose/compose.views.js';
+import { openRewardServer } from '#test/fixtures/compose/reward-server.js';
 import { killHub, publishTo, sendTo, untilTrue } from '#test/fixtures/compose/counting-hub.js';
 import { createHubLives, untilEnded } from '#test/fixtures/compose/hub-lives.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
@@ -48,5 +49,51 @@ describeOnHomes('a search in a hub that is killed', (home) => {
       for (const row of (life < calls.length - 1 ? own.slice(0, -1) : own).flat()) done.add(row);
     }
     assert.ok(calls.every((own) => own.length > 0));
+  });
+});
+
+const server = await openRewardServer();
+after(() => server.close());
+
+describeOnHomes('a search with a reward service in a hub that is killed', (home) => {
+  const lives = createHubLives({
+    kind: home.kind,
+    get configuration() {
+      return { ...home.configuration, rewardOrigins: [server.origin] };
+    },
+  });
+
+  it('scores nothing twice, and asks for the rewards of its answers anew', async () => {
+    // Those of the other home's search.
+    server.requests.splice(0);
+    let hub = await lives.start();
+    await sendTo(hub, '/api/base-models', { directory: lives.directory, name: 'tiny/base' });
+    await publishTo(hub, ['first', 'upper', 'last']);
+    const published = hub.calls.length;
+    const { id } = await sendTo<{ id: string }>(hub, '/api/compositions/jobs', {
+      name: 'me/made',
+      base: 'tiny/base',
+      examples: [
+        { prompt: 'the the', completion: ' the' },
+        { prompt: 'a b c', completion: ' d' },
+      ],
+      reward: server.url,
+      budget: 40,
+    });
+    await untilTrue(() => hub.calls.length >= published + 4);
+    await killHub(hub);
+    const before = hub.calls.slice(published, -1).flat();
+    const asked = server.requests.splice(0);
+    await lives.lookBetween('compose_jobs', 'compose_evaluations');
+    hub = await lives.start();
+    const { status, error } = await untilEnded<CompositionJobView>(hub, `/api/compositions/jobs/${id}`);
+    assert.deepEqual([status, error], ['succeeded', null]);
+    const again = new Set(hub.calls.flat());
+    assert.deepEqual(
+      before.filter((row) => again.has(row)),
+      [],
+    );
+    assert.deepEqual(server.requests.slice(0, asked.length - 1), asked.slice(0, -1), 'the same search asks the same again');
+    assert.ok(server.requests.length > asked.length);
   });
 });

@@ -1,9 +1,14 @@
 // Every objective on the bundled model: what it minimises is what the engine says by itself, and the search finds what it asks for.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { answerExamples } from '#src/compose/answer-examples.js';
+import { createJudge } from '#src/compose/rewards/judge-answers.js';
+import { createJudgedEvaluation } from '#src/compose/rewards/judged-evaluation.js';
+import { createRewardHook } from '#src/compose/rewards/reward-hook.js';
 import { PRESETS } from '#src/compose/strategy.js';
 import { answerTextOf, withAnswer } from '#src/tokenizer/choices.js';
 import { type PlacedExample, tokenizeExamples } from '#src/tokenizer/examples.js';
+import { openRewardServer } from '#test/fixtures/compose/reward-server.js';
 import { BundledBed } from '#test/fixtures/compose/bundled-bed.js';
 
 const close = (found: number | null | undefined, expected: number, what: string): void =>
@@ -69,6 +74,46 @@ describe('objectives on the bundled example', () => {
     assert.match(report.verdict, /100 % accuracy to expect/);
     assert.match(report.verdict, new RegExp(`nats of the right one among ${choices.length} choices\\.$`));
     assert.ok(parts.length > 0);
+  });
+
+  it('reward: a service that looks at the answers leads to what is exact, and is told what the engine writes', async () => {
+    const server = await openRewardServer();
+    const { signal } = new AbortController();
+    const judge = createJudge(createRewardHook(new URL(server.url), { timeoutMs: 10_000 }), examples, signal);
+    const { engine, codec } = bed;
+    const { report, parts } = await bed.search(
+      examples,
+      {
+        ...options,
+        judge: (rows, { isPrompted, ...of }) =>
+          createJudgedEvaluation(rows, { ...of, judge, engine, codec, separator: isPrompted ? '\n\n' : undefined, space: 'delta', signal }),
+      },
+      { name: 'reward', reward: server.url },
+    );
+    assert.equal(report.advice, 'compose');
+    assert.equal(report.expected.base?.success, 0);
+    assert.ok((report.composed.loss ?? 9) < 0.01, JSON.stringify(report.composed));
+    assert.ok((await bed.exactMatch(task, parts)) >= 0.9);
+    const exact = await bed.search(examples, options, { name: 'exact' });
+    for (const [i, { base, composed }] of exact.report.examples.entries()) {
+      assert.deepEqual([report.examples[i]?.base.isExact, report.examples[i]?.composed.isExact], [base.isExact, composed.isExact]);
+      close(report.examples[i]?.base.nll, base.nll ?? NaN, 'a service that wants exact answers makes the same losses');
+    }
+    const told = new Set(server.requests.flat().map(({ prompt, answer }) => `${prompt}${answer}`));
+    for (const mixture of [[], parts]) {
+      const answers = await answerExamples({
+        engine,
+        codec,
+        examples: tokenizeExamples(examples, codec, engine.contextLength),
+        mixture,
+        signal,
+      });
+      for (const [i, { composed }] of answers.entries()) {
+        const { prompt } = examples[i]?.example as { prompt: string };
+        if (composed?.isComplete === true) assert.ok(told.has(`${prompt}${composed.text}`), composed.text);
+      }
+    }
+    await server.close();
   });
 
   it('the price of weights and their bound are kept to', async () => {

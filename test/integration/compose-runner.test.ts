@@ -20,6 +20,7 @@ import { JobBroadcast } from '#src/compose/jobs/job-broadcast.js';
 import { JobRunner } from '#src/compose/jobs/job-runner.service.js';
 import { JobSearch } from '#src/compose/jobs/job-search.service.js';
 import type { CompositionReport, Recipe } from '#src/compose/report.js';
+import { RewardHooks } from '#src/compose/rewards/reward-hooks.service.js';
 import { openDataSource } from '#src/database/open-data-source.js';
 import { BraidError } from '#src/http/braid-error.js';
 import { type Digest, digestOf, parseRepoName, parseVersion, type RowId, type Version } from '#src/ids/ids.js';
@@ -135,7 +136,8 @@ describeOnHomes('composition runner', (home) => {
     };
     const evaluations = new EvaluationStore(dataSource);
     const worker = new EvaluationWorker(new EvaluationTaskStore(dataSource), evaluations, engines, {});
-    const runner = new JobRunner(store, broadcast, new JobSearch(registry, new TokenizerService(), worker, engines, objects));
+    const rewards = new RewardHooks({ rewardOrigins: [], rewardTimeoutMs: 1_000 });
+    const runner = new JobRunner(store, broadcast, new JobSearch(registry, new TokenizerService(), worker, rewards, engines, objects));
     runners.push(runner);
     runner.onApplicationBootstrap();
     return { runner, broadcast };

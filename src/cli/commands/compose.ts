@@ -53,14 +53,16 @@ export function registerCompose(program: Command, context: CliContext): void {
       ).choices(['float32', 'int8']),
     )
     .addOption(
-      new Option('--objective <name>', 'what is minimised (default: likelihood; with --choices choice)').choices([
+      new Option('--objective <name>', 'what is minimised (default: likelihood; with --choices choice, with --reward reward)').choices([
         'likelihood',
         'normalised',
         'choice',
         'exact',
+        'reward',
       ]),
     )
     .option('--choices <a,b,c>', 'every answer is one of these: each is scored, the right one is to be the likeliest', choiceList)
+    .option('--reward <url>', 'a service that judges the generated answers; the hub must list its origin in BRAID_REWARD_ORIGINS')
     .option('--regularisation <n>', 'price of weights: n times the mean of |w| (default: 0.05)', realNumber(0, 10))
     .option('--bound <n>', 'weights lie between -n and n (default: 1.5)', realNumber(1, 10))
     .option(

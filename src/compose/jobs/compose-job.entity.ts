@@ -27,6 +27,8 @@ export interface JobRequest {
   readonly objective?: ObjectiveName;
   /** Of the objective `choice`, without blanks around them. */
   readonly choices?: readonly string[];
+  /** Of the objective `reward`: the URL of the service. */
+  readonly reward?: string;
   /** α of loss + α·mean|w|. @default 0.05 */
   readonly regularisation?: number;
   /** Weights lie in [−bound, bound]. @default 1.5 */

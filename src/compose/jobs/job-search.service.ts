@@ -19,6 +19,10 @@ import { EvaluationWorker } from '../evaluations/evaluation-worker.service.js';
 import { settingsOf } from './job-settings.js';
 import { keepExamples } from '../kept-examples.js';
 import { createPrompt, tokenizeBehindShots } from '../prompted-form.js';
+import { createJudge } from '../rewards/judge-answers.js';
+import { createJudgedEvaluation } from '../rewards/judged-evaluation.js';
+import { RewardHooks } from '../rewards/reward-hooks.service.js';
+import { showRewardUrl } from '../rewards/reward-url.js';
 import { runSearch } from '../run-search.js';
 import { parseStrategy } from '../strategy.js';
 
@@ -35,6 +39,7 @@ export class JobSearch {
     private readonly registry: RegistryService,
     private readonly tokenizers: TokenizerService,
     private readonly worker: EvaluationWorker,
+    private readonly rewards: RewardHooks,
     @Inject(ENGINES) private readonly engines: Engines,
     @Inject(OBJECT_STORE) private readonly objects: ObjectStore,
   ) {}
@@ -52,7 +57,10 @@ export class JobSearch {
     const objective: NamedObjective = {
       name: request.objective ?? 'likelihood',
       ...(request.choices !== undefined && { choices: request.choices }),
+      // The recipe is shown to everyone; its settings keep the whole URL.
+      ...(request.reward !== undefined && { reward: showRewardUrl(request.reward) }),
     };
+    const hook = request.reward === undefined ? undefined : this.rewards.open(request.reward);
     const measure = (tokenize: Tokenize): Promise<ExampleMeasure | undefined> => applyObjective(objective, request.examples, tokenize);
     const { contextLength } = engine;
     const plain = await measure((asked) => tokenizeExamples(asked, codec, contextLength));
@@ -64,6 +72,8 @@ export class JobSearch {
     const prompted =
       form === undefined ? await measure((asked) => promptWithOthers(request.examples, codec, contextLength, asked)) : undefined;
     signal.throwIfAborted();
+    const judge = hook && createJudge(hook, request.examples, signal);
+    const separator = request.examples.every(({ example }) => isTextExample(example)) ? SEPARATOR : undefined;
     const { parts, recipe, report } = await runSearch({
       engine,
       base: { name: baseModel.name, digest: baseModel.digest },
@@ -74,6 +84,12 @@ export class JobSearch {
         const scope = { base: baseModel, ...of, space };
         return this.worker.createJobEvaluation(evaluate, { jobId: job.id, scope, signal, onMeasured });
       },
+      ...(judge !== undefined && {
+        judge: (evaluateRows, { isPrompted, ...of }) => {
+          const ends = { separator: isPrompted ? separator : undefined };
+          return createJudgedEvaluation(evaluateRows, { judge, engine, codec, ...of, ...ends, space, signal });
+        },
+      }),
       examplesDigest: request.examplesDigest,
       ...(request.retrieval !== undefined && { retrieval: request.retrieval }),
       strategy: parseStrategy(request.strategy),
@@ -89,8 +105,8 @@ export class JobSearch {
         onProgress({ stage, evaluations, budget, bestObjective: best?.objective ?? null, bestLoss: best?.loss ?? null }),
     });
     const mixture = createMixture({ space, parts });
-    const separator = prompt !== null && prompt.examples.every(isTextExample) ? SEPARATOR : undefined;
-    const answers = await answerExamples({ engine, codec, examples: examples.examples, mixture, separator, signal });
+    const ends = { separator: prompt === null ? undefined : separator };
+    const answers = await answerExamples({ engine, codec, examples: examples.examples, mixture, ...ends, signal });
     await keepExamples(this.objects, request.examples);
     const { version } = await this.registry.addCompositionVersion({
       name: job.name,

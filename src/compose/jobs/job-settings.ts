@@ -1,6 +1,7 @@
 // What of a job's request is neither candidates nor examples: kept in the recipe, so that the same can be asked for again.
 import type { JobRequest } from './compose-job.entity.js';
 import type { Recipe } from '../report.js';
+import { showRewardUrl } from '../rewards/reward-url.js';
 
 export type JobSettings = Omit<JobRequest, 'candidates' | 'retrieval' | 'examples' | 'examplesDigest' | 'warmStart'>;
 
@@ -17,4 +18,11 @@ export function settingsOf(request: JobRequest): JobSettings {
     ...settings
   } = request;
   return settings;
+}
+
+/** As clients see it: what a URL holds behind its path may be a key. */
+export function showRecipe(recipe: KeptRecipe): KeptRecipe {
+  const { settings } = recipe;
+  if (settings?.reward === undefined) return recipe;
+  return { ...recipe, settings: { ...settings, reward: showRewardUrl(settings.reward) } };
 }

@@ -9,13 +9,14 @@ import { streamWork } from '#src/work/follow-work.js';
 import { DEFAULT_JOBS_IN_PAGE, type ListJobsQuery } from '../compose.dto.js';
 import { failCompose } from '../compose.errors.js';
 import type { CompositionJobView, CompositionView, JobListView } from '../compose.views.js';
-import type { CompositionReport, Recipe } from '../report.js';
+import type { CompositionReport } from '../report.js';
 import type { ComposeJob } from './compose-job.entity.js';
 import { ComposeJobStore } from './compose-job.store.js';
 import { JobBroadcast } from './job-broadcast.js';
 import { decodeJobCursor, encodeJobCursor } from './job-cursor.js';
 import { followJob, parseEventId } from './job-events.js';
 import { JobRunner } from './job-runner.service.js';
+import { type KeptRecipe, showRecipe } from './job-settings.js';
 import { listedJobView } from './listed-job-view.js';
 
 @Injectable()
@@ -109,7 +110,7 @@ function compositionView(found: CompositionVersion): CompositionView {
     parts,
     prompt: promptOfVersion(found),
     // Written by the job runner, whose types these are.
-    recipe: recipe as unknown as Recipe,
+    recipe: showRecipe(recipe as unknown as KeptRecipe),
     report: report as unknown as CompositionReport,
     createdAt: createdAt.toISOString(),
   };

@@ -39,6 +39,8 @@ export interface Verdict {
 const HELPLESS = 0.1;
 /** Where methods have the same success, as shares of a few examples often have, one that is surer of its answers by this much is better. */
 const SURER = 0.05;
+/** Sums of the same numbers in another order differ by this much at most. */
+const ROUNDING = 1e-9;
 /** What examples in the prompt must add to the success to be worth their tokens with every request. */
 const WORTH_A_PROMPT = 0.02;
 /** Student's t, two-sided 80 %, by degrees of freedom from 1; the last one for more. */
@@ -56,12 +58,15 @@ const METHODS: readonly { readonly advice: Exclude<Advice, 'nothing'>; readonly 
   { advice: 'compose', method: 'composed', isPrompted: true },
 ];
 
+/** Which of the methods of equal success is taken: the simplest, or the simplest among the clearly surest. */
+export type Ties = 'simpler' | 'surer';
+
 /**
  * The method with the highest success to expect; "nothing" where none is clearly better than guessing, however low its loss. Simpler ones
  * win ties, and examples in the prompt, which cost tokens with every request, must be worth that.
  * @param guess the success that guessing has
  */
-export function decide(evidence: Evidence, guess = 0): Verdict {
+export function decide(evidence: Evidence, guess = 0, ties: Ties = 'surer'): Verdict {
   const expected = Object.fromEntries(
     Object.entries(evidence).flatMap(([method, losses]: [string, readonly ExampleLoss[] | undefined]) =>
       losses === undefined || losses.length === 0 ? [] : [[method, estimate(losses)]],
@@ -76,9 +81,9 @@ export function decide(evidence: Evidence, guess = 0): Verdict {
   const mostPlain = Math.max(...measured.filter(({ isPrompted }) => !isPrompted).map(({ success }) => success));
   const methods = measured.filter(({ isPrompted, success }) => !isPrompted || success > mostPlain + WORTH_A_PROMPT);
   const most = Math.max(...methods.map(({ success }) => success));
-  const equals = methods.filter(({ success }) => success === most);
+  const equals = methods.filter(({ success }) => success >= most - ROUNDING);
   const surest = Math.max(...equals.map(({ certainty }) => certainty));
-  const best = equals.find(({ certainty }) => certainty >= surest - SURER);
+  const best = equals.find(({ certainty }) => ties === 'simpler' || certainty >= surest - SURER);
   if (best === undefined || best.success < guess + HELPLESS * (1 - guess)) return { advice: 'nothing', expected };
   return { advice: best.advice, expected };
 }

@@ -22,6 +22,8 @@ describe('parseConfiguration', () => {
       adapterMemoryBytes: 1024 * 1024 * 1024,
       logLevel: 'info',
       maxUploadBytes: 1024 * 1024 * 1024,
+      rewardOrigins: [],
+      rewardTimeoutMs: 60_000,
       retentionDays: 30,
     });
   });
@@ -45,6 +47,14 @@ describe('parseConfiguration', () => {
     const configuration = parseConfiguration(s3);
     assert.ok(Object.isFrozen(configuration) && Object.isFrozen(configuration.s3));
   });
+  it('reads a list of origins, each once and as browsers write it', () => {
+    const { rewardOrigins, rewardTimeoutMs } = parseConfiguration({
+      BRAID_REWARD_ORIGINS: ' https://Judge.example.org:443, http://127.0.0.1:9100/,https://judge.example.org ,',
+      BRAID_REWARD_TIMEOUT_S: '5',
+    });
+    assert.deepEqual([rewardOrigins, rewardTimeoutMs], [['https://judge.example.org', 'http://127.0.0.1:9100'], 5_000]);
+    assert.ok(Object.isFrozen(rewardOrigins));
+  });
   it('turns mebibytes into bytes', () => assert.equal(parseConfiguration({ BRAID_MAX_UPLOAD_MB: '3' }).maxUploadBytes, 3 * 1048576));
 
   const refused: readonly [string, string][] = [
@@ -57,6 +67,11 @@ describe('parseConfiguration', () => {
     ['S3_ENDPOINT', '127.0.0.1-9000'],
     ['S3_ENDPOINT', 'http://user:hunter2@127.0.0.1:9000'],
     ['S3_ENDPOINT', 'http://127.0.0.1:9000/path'],
+    ['BRAID_REWARD_ORIGINS', 'http://127.0.0.1:9100,judge.example.org'],
+    ['BRAID_REWARD_ORIGINS', 'http://127.0.0.1:9100/reward'],
+    ['BRAID_REWARD_ORIGINS', 'http://user:hunter2@127.0.0.1:9100'],
+    ['BRAID_REWARD_ORIGINS', '*'],
+    ['BRAID_REWARD_TIMEOUT_S', '999'],
     ['S3_BUCKET', 'No_Bucket'],
     ['BRAID_PROVIDER', 'quantum'],
     ['BRAID_THREADS', '-4'],

@@ -85,6 +85,29 @@ describe('objectives', () => {
     assert.equal(await lossAt(Infinity), Infinity);
   });
 
+  it('reward is what is missing to 1, with the same share of the likelihood as exact has', async () => {
+    const loss = (nll: number, success?: number): ExampleLoss => ({
+      nll,
+      tokens: 4,
+      isExact: false,
+      ...(success !== undefined && { success }),
+    });
+    const rewarded = await measure({ name: 'reward' });
+    const exact = await measure({ name: 'exact' });
+    const share = (nll: number): number => (exact.lossOf([loss(nll)], 0).nll ?? NaN) - 1;
+    for (const [reward, nll] of [
+      [0, 3],
+      [0.4, 3],
+      [1, 0.1],
+    ] as const) {
+      const found = rewarded.lossOf([loss(nll, reward)], 0);
+      assert.ok(Math.abs(found.nll - (1 - reward) - share(nll)) < 1e-12);
+      assert.deepEqual([found.tokens, found.isExact, found.success], [1, reward === 1, reward]);
+    }
+    assert.equal(rewarded.lossOf([loss(Infinity, 0)], 0).nll, Infinity);
+    assert.throws(() => rewarded.lossOf([loss(1)], 0), /was not judged/);
+  });
+
   it('choice scores every choice in the place of the answer; the loss is −log softmax at the right one', async () => {
     const measured = await measure({ name: 'choice', choices });
     assert.deepEqual([measured.rows.length, measured.examples], [9, tokenize(examples)]);
@@ -129,15 +152,19 @@ describe('objectives', () => {
 });
 
 describe('what a request asks for', () => {
-  it('is the likelihood, or choice where there are choices', () => {
+  it('is the likelihood, choice where there are choices, or reward where there is a service', () => {
     assert.deepEqual(parseObjective({}, examples), { name: 'likelihood' });
     assert.deepEqual(parseObjective({ objective: 'exact' }, examples), { name: 'exact' });
+    assert.deepEqual(parseObjective({ reward: 'http://a' }, examples), { name: 'reward', reward: 'http://a' });
     assert.deepEqual(parseObjective({ choices: [' yes', 'no'] }, examples), { name: 'choice', choices: ['yes', 'no'] });
   });
 
   for (const [what, request, code, message] of [
     ['choice without choices', { objective: 'choice' }, 'CHOICES_MISSING', /at least two answers/],
     ['choices without choice', { objective: 'exact', choices }, 'CHOICES_UNUSED', /"exact" knows no "choices"/],
+    ['reward without a service', { objective: 'reward' }, 'REWARD_MISSING', /the URL of the service/],
+    ['a service without reward', { objective: 'exact', reward: 'http://a' }, 'REWARD_UNUSED', /"exact" asks no service/],
+    ['a service beside choices', { choices: ['yes', 'no'], reward: 'http://a' }, 'REWARD_UNUSED', /"choice" asks no service/],
     [
       'an answer that is none',
       { choices: ['yes', 'maybe'] },

@@ -41,6 +41,19 @@ describe('verdict', () => {
     assert.equal(decide({ ...others, single: wrong, composed: shares(0.1, ...all) }).expected.composed?.success, 1);
   });
 
+  it('takes the simpler one of equals, however sure the others are, where ties go so', () => {
+    const rewards = (nll: number, ...success: number[]): ExampleLoss[] =>
+      success.map((share) => ({ nll, tokens: 1, isExact: share === 1, success: share }));
+    const all = [0.1, 0.2, 0.6] as const;
+    const others = { base: rewards(0.9, ...all), uniform: rewards(0.9, ...all), single: rewards(0.5, ...all) };
+    const composed = rewards(0.1, ...all.toReversed());
+    assert.equal(decide({ ...others, composed }).advice, 'compose');
+    assert.equal(decide({ ...others, composed }, 0, 'simpler').advice, 'base', 'sums in another order are the same');
+    assert.equal(decide({ ...others, composed: rewards(0.1, 0.1, 0.3, 0.6) }, 0, 'simpler').advice, 'compose');
+    const none = { base: rewards(1, 0, 0), single: rewards(1, 0, 0), composed: rewards(1, 0, 0) };
+    assert.equal(decide(none, 0, 'simpler').advice, 'nothing');
+  });
+
   it('behind a prompt: what promises the most, but only where the prompt is worth its tokens', () => {
     const prompted = {
       base: hopeless,
