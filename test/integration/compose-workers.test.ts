@@ -18,6 +18,7 @@ import {
   untilTrue,
 } from '#test/fixtures/compose/counting-hub.js';
 import { untilEnded } from '#test/fixtures/compose/hub-lives.js';
+import { openRewardServer, type RewardServer } from '#test/fixtures/compose/reward-server.js';
 import { startBraid } from '#test/e2e/cli-process.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
 import { writeTinyModel } from '#test/fixtures/tiny-model.js';
@@ -36,15 +37,20 @@ const request = {
 describeOnHomes('workers', (home) => {
   const root = mkdtempSync(join(tmpdir(), 'braid-workers-'));
   const processes: CountingHub[] = [];
+  let server: RewardServer;
 
-  before(() => writeTinyModel(root));
+  before(async () => {
+    writeTinyModel(root);
+    server = await openRewardServer();
+  });
   after(async () => {
+    await server.close();
     await Promise.all(processes.map(killHub));
     rmSync(root, { recursive: true });
   });
 
   async function start(kind: 'hub' | 'worker'): Promise<CountingHub> {
-    const started = await startCountingHub(home.configuration, kind, 40);
+    const started = await startCountingHub({ ...home.configuration, rewardOrigins: [server.origin] }, kind, 40);
     processes.push(started);
     return started;
   }
@@ -82,6 +88,19 @@ describeOnHomes('workers', (home) => {
         `${rows.map((part) => part.length).join(' and ')} rows; ${[...hub.log, ...worker.log].join('\n')}`,
       );
       assert.equal(new Set(rows.flat()).size, rows.flat().length, 'no row twice');
+
+      const { id: judged } = await sendTo<{ id: string }>(hub, '/api/compositions/jobs', {
+        ...request,
+        name: 'me/judged',
+        seed: 5,
+        budget: 40,
+        reward: server.url,
+      });
+      assert.equal((await untilEnded<CompositionJobView>(hub, `/api/compositions/jobs/${judged}`)).status, 'succeeded');
+      const questions = server.requests.flat().map((question) => JSON.stringify(question));
+      assert.ok(questions.length > 0 && new Set(questions).size === questions.length, 'one process asks, and each answer once');
+      const scored = [...hub.calls.slice(published), ...worker.calls].flat();
+      assert.equal(new Set(scored).size, scored.length, 'no row twice');
 
       const before = hub.calls.length;
       const { id: orphan } = await sendTo<{ id: string }>(hub, '/api/compositions/jobs', {
