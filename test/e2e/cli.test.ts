@@ -37,10 +37,12 @@ before(async () => {
 });
 
 after(async () => {
-  const { status, err } = await hub.stop();
+  const { status, out, err } = await hub.stop();
   await rewards.close();
   rmSync(folder, { recursive: true });
   assert.equal(status, 0, `the hub did not stop well: ${err}`);
+  assert.match(out, /REWARD_INVALID/);
+  assert.ok(!`${out}${err}`.includes('hunter2'), 'the query of a reward service is not logged');
 });
 
 function writeAdapter(name: string, options: TinyAdapterOptions, about: string): void {
