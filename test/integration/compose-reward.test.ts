@@ -134,7 +134,7 @@ describeOnHomes('a composition judged by a service', (home) => {
     }
   });
 
-  it('with a part held out, behind shots, and in factor space', async () => {
+  it('with a part held out, behind shots, in factor space, and by estimates', async () => {
     const many = Array.from({ length: 42 }, (_, i) => ({ prompt: 'a b c', completion: ` ${'abcdef'.charAt(i % 6)}` }));
     const held = await compose('me/judged-held-out', { examples: many, budget: 12 });
     assert.equal(held.recipe.strategy.validate, 'held-out');
@@ -151,6 +151,8 @@ describeOnHomes('a composition judged by a service', (home) => {
     assert.ok(shots.report.unprompted);
 
     await compose('me/judged-factors', { space: 'factor', budget: 12 });
+    const estimated = await compose('me/judged-int8', { precision: 'int8' });
+    assert.ok(estimated.report.stages.some(({ stage }) => stage === 'recheck'));
   });
 
   it('for chats: the messages before the answer, and its text without the template’s own', async () => {
