@@ -9,6 +9,10 @@ export function median(samples: Samples): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
+export function mean(samples: Samples): number {
+  return samples.reduce((sum, value) => sum + value, 0) / samples.length;
+}
+
 /** The value that a share of the samples, 0…1, does not exceed. */
 export function quantile(samples: Samples, share: number): number {
   const sorted = [...samples].sort((a, b) => a - b);

@@ -1,4 +1,5 @@
 // The tables of `npm run bench -- quality`: what compositions reach on held-out examples beside their peers.
+import { mean } from '../statistics.js';
 
 /** Of every task. */
 export const TEST_EXAMPLES = 100;
@@ -33,10 +34,6 @@ export interface Run {
   readonly evaluations: number;
   readonly seconds: number;
   readonly parts: Readonly<Record<string, number>>;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Whether following the advice gives, within the tolerance, the best exact match there was to have. */

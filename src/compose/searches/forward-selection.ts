@@ -50,7 +50,8 @@ export async function searchForward(ledger: EvaluationLedger, { kept, candidates
   return { stop: ledger.remaining < 1 ? 'budget' : 'converged', span: selection.members };
 }
 
-function equalShares(members: readonly number[], sum: number, candidates: number): number[] {
+/** The weights of members that share a sum equally. */
+export function equalShares(members: readonly number[], sum: number, candidates: number): number[] {
   const weights = new Array<number>(candidates).fill(0);
   for (const member of members) weights[member] = sum / members.length;
   return weights;
