@@ -11,7 +11,10 @@ const MATCH_TIMEOUT_MS = 300;
  * The modules that target_modules, exclude_modules and layers_to_transform choose, in the base's order.
  * @throws BraidError ADAPTER_PATTERN_INVALID
  */
-export function findTargetModules(config: AdapterConfig, modules: readonly LinearModule[]): readonly LinearModule[] {
+export function findTargetModules(
+  config: Pick<AdapterConfig, 'targets' | 'excluded' | 'layers' | 'layersPatterns'>,
+  modules: readonly LinearModule[],
+): readonly LinearModule[] {
   const excluded = new Set(findByName(config.excluded, modules, 'exclude_modules'));
   const targets = findByName(config.targets, modules, 'target_modules').filter((module) => !excluded.has(module));
   // PEFT limits layers only where the targets are names.

@@ -5,6 +5,9 @@ import { CPU_SLOT_COSTS } from './plan-slots.js';
 import type { SchedulerLimits } from './scheduler.js';
 import type { Provider } from './worker/protocol.js';
 
+// Ranks below fill a page with zeros, ranks above take several; 8 divides the ranks in common use.
+export const PAGE_RANK = 8;
+
 export interface EngineLimits extends SchedulerLimits {
   readonly score: ScoreBatchLimits;
 }

@@ -15,7 +15,7 @@ import type {
   ScoreRow,
   TopLogprobs,
 } from './engine.js';
-import { createLimits, type EngineLimits } from './engine-limits.js';
+import { createLimits, PAGE_RANK, type EngineLimits } from './engine-limits.js';
 import { fillScores } from './fill-scores.js';
 import type { GenerationTask } from './generation-lane.js';
 import { numberMixtures, packTokens } from './pack-tokens.js';
@@ -47,8 +47,6 @@ export interface EngineOptions extends BaseModelFiles {
   readonly limits?: Partial<EngineLimits>;
 }
 
-// Ranks below fill a page with zeros, ranks above take several; 8 divides the ranks in common use.
-const PAGE_RANK = 8;
 const IDLE_SESSION_MS = 30_000;
 
 /**
