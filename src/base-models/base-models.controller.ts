@@ -39,4 +39,11 @@ export class BaseModelsController {
   async get(@Param('namespace') namespace: string, @Param('name') name: string): Promise<BaseModelView> {
     return createBaseModelView(await this.baseModels.get(parseRepoName(`${namespace}/${name}`)));
   }
+
+  @Get(':namespace/:name/config')
+  @ApiOperation({ summary: 'config.json of a base model, as it was registered' })
+  @ApiOkResponse({ schema: { type: 'object', additionalProperties: true } })
+  async getConfig(@Param('namespace') namespace: string, @Param('name') name: string): Promise<Readonly<Record<string, unknown>>> {
+    return (await this.baseModels.get(parseRepoName(`${namespace}/${name}`))).config;
+  }
 }

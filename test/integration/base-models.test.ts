@@ -85,6 +85,13 @@ describeOnHomes('base models', (home) => {
     assert.deepEqual([...(await open(view)).tensors.keys()].length, Object.keys(createTinyTensors()).length);
   });
 
+  it('give their config.json as it was registered', async () => {
+    const { name, directory } = await register(5);
+    const { status, body } = await send('GET', `/${name}/config`);
+    assert.deepEqual([status, body], [200, JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8'))]);
+    refused(await send('GET', '/tiny/nothing/config'), 404, 'UNKNOWN_BASE_MODEL', /tiny\/nothing/);
+  });
+
   it('are the same when registered again, from another place too', async () => {
     const { directory, name, view } = await register(2);
     const again = await add(directory, name);
