@@ -147,13 +147,28 @@ module.exports = {
     {
       name: 'commands-talk-http',
       comment:
-        'A command knows the hub by its answers: types of every room, values only of ids, errors, the configuration and the start of a hub or worker.',
+        'A command knows the hub by its answers: types of every room, values only of ids, errors, the configuration, plans and the start of a hub or worker.',
       severity: 'error',
       from: { path: rooms('cli') },
       to: {
         path: ['^src/', 'node_modules/(@nestjs|typeorm|pg|minio|onnxruntime)'],
-        pathNot: ['^src/(cli|ids|config)/', '^src/start-(hub|worker).ts$', '^src/http/braid-error.ts$'],
+        pathNot: ['^src/(cli|ids|config|plan)/', '^src/start-(hub|worker).ts$', '^src/http/braid-error.ts$'],
         dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
+      name: 'plans-need-no-hub',
+      comment:
+        "A plan is arithmetic on a configuration, made before anything is there: no files, no network. It counts by PEFT's matching and the engine's own sizes, so that it cannot drift from them.",
+      severity: 'error',
+      from: { path: '^src/plan/' },
+      to: {
+        pathNot: [
+          '^(src/plan|kernels)/',
+          '^src/peft/match-modules.ts$',
+          '^src/runtime/(adapter-fit|engine-limits).ts$',
+          '^src/http/braid-error.ts$',
+        ],
       },
     },
     {

@@ -48,6 +48,8 @@ const forbidden: readonly (readonly [from: string, imports: string, rule: string
   ['src/serve/commands.ts', '#src/cli/target.js', 'nobody-needs-the-command-line'],
   ['src/serve/parses-arguments.ts', 'commander', 'nobody-needs-the-command-line'],
   ['src/cli/reaches-in.ts', '#src/publish/target.js', 'commands-talk-http'],
+  ['src/plan/reads.ts', 'node:fs', 'plans-need-no-hub'],
+  ['src/plan/looks-up.ts', '#src/registry/target.js', 'plans-need-no-hub'],
   ['src/compose/optimizers/reads.ts', 'node:fs', 'optimizers-are-pure'],
   ['src/compose/optimizers/looks-up.ts', '../target.js', 'optimizers-are-pure'],
   ['src/statistics/asks.ts', '#src/compose/target.js', 'statistics-stand-alone'],
@@ -66,6 +68,8 @@ const allowed: readonly (readonly [from: string, imports: string])[] = [
   ['src/database/connects.ts', 'pg'],
   ['src/storage/uploads.ts', 'minio'],
   ['src/cli/knows-ids.ts', '#src/ids/ids.js'],
+  ['src/cli/plans.ts', '#src/plan/target.js'],
+  ['src/plan/counts.ts', '#kernels/target.js'],
   ['kernels/uses-itself.ts', './target.js'],
 ];
 
@@ -86,6 +90,7 @@ describe('the import rules', () => {
       'src/serve/target',
       'src/publish/target',
       'src/registry/target',
+      'src/plan/target',
       'src/statistics/target',
       'src/cli/target',
     ]) {
