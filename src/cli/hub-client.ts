@@ -68,6 +68,11 @@ export class HubClient {
     return this.http.json(`/api/base-models/${path(name)}`);
   }
 
+  /** config.json as it was registered. */
+  getBaseModelConfig(name: string): Promise<unknown> {
+    return this.http.json(`/api/base-models/${path(name)}/config`);
+  }
+
   addBaseModel(model: { readonly directory: string; readonly name: string }): Promise<BaseModelView> {
     return this.http.json('/api/base-models', { method: 'POST', json: model });
   }

@@ -66,6 +66,13 @@ export function choiceList(text: string, before: readonly string[] | undefined):
   return [...(before ?? []), ...choices];
 }
 
+/** `q_proj,v_proj`: names of modules. */
+export function targetList(text: string, before: readonly string[] | undefined): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.includes('')) throw new InvalidArgumentError('Write the names with commas between them, such as q_proj,v_proj.');
+  return [...(before ?? []), ...names];
+}
+
 export interface MixturePart {
   readonly adapter: string;
   readonly weight: number;

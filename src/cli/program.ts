@@ -6,6 +6,7 @@ import { registerEval } from './commands/eval.js';
 import { registerJobs } from './commands/jobs.js';
 import { registerList } from './commands/list.js';
 import { registerModels } from './commands/models.js';
+import { registerPlan } from './commands/plan.js';
 import { registerRecompose } from './commands/recompose.js';
 import { registerPublish } from './commands/publish.js';
 import { registerReport } from './commands/report.js';
@@ -18,6 +19,7 @@ import { DEFAULT_URL, type CliContext } from './invocation.js';
 const EXAMPLES = `
 Examples:
   braid serve --data ./data                                       start a hub
+  braid plan --base ./SmolLM2-135M-Instruct --rank 8              what training and serving would take
   braid models add ./SmolLM2-135M-Instruct --name hf/smollm2      register a base model on it
   braid publish ./my-adapter acme/reverse --base hf/smollm2       publish a PEFT adapter folder
   braid search "reverse words" --base hf/smollm2                  find adapters
@@ -46,6 +48,7 @@ export function createProgram(context: CliContext, version: string): Command {
     .addHelpText('after', EXAMPLES);
   for (const register of [
     registerServe,
+    registerPlan,
     registerModels,
     registerPublish,
     registerSearch,

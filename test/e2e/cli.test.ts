@@ -75,6 +75,20 @@ describe('from a model directory to a composition', () => {
     assert.match(table[1] ?? '', /^tiny\/base +LlamaForCausalLM +[\d.]+k +[\d.]+ kB +256 +272$/);
   });
 
+  it('plans for the model as for its folder, and says so when there is no such model', async () => {
+    interface Planned {
+      readonly model: { readonly parameters: number };
+    }
+    const [byName, byFolder] = [
+      await hub.json<Planned>('plan', '--base', 'tiny/base'),
+      await hub.json<Planned>('plan', '--base', join(folder, 'model')),
+    ];
+    assert.deepEqual(byName, byFolder);
+    const { items } = await hub.json<{ items: { parameterCount: number }[] }>('models');
+    assert.equal(byName.model.parameters, items[0]?.parameterCount);
+    await hub.refused('UNKNOWN_BASE_MODEL', 'plan', '--base', 'tiny/nothing');
+  });
+
   it('publishes adapters as immutable versions', async () => {
     for (const name of Object.keys(ADAPTERS)) {
       const { status, out, err } = await hub.braid('publish', join(folder, name), `acme/${name}`, '--base', 'tiny/base', '--tag', 'words');

@@ -24,6 +24,7 @@ describe('usage', () => {
     assert.deepEqual([status, err], [0, '']);
     for (const command of [
       'serve',
+      'plan',
       'models',
       'publish',
       'search',
@@ -45,6 +46,7 @@ describe('usage', () => {
   it('has help for every command, each with --url and --json', async () => {
     for (const command of [
       'serve',
+      'plan',
       'models',
       'models add',
       'publish',
