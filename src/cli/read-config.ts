@@ -23,7 +23,15 @@ export async function readConfig(base: string, hub: HubClient): Promise<unknown>
     const advice = 'Give the path of a config.json, a model folder, or the name (ns/name) of a base model on a hub.';
     throw new CliError('BASE_UNKNOWN', `There is no file or folder ${base}, and it is no name. ${advice}`, undefined, { cause });
   }
-  return hub.getBaseModelConfig(base);
+  try {
+    return await hub.getBaseModelConfig(base);
+  } catch (cause) {
+    if (!(cause instanceof CliError) || cause.code !== 'HUB_UNREACHABLE') throw cause;
+    // It may have been meant as a path.
+    throw new CliError(cause.code, `There is no file or folder ${base}, and no hub that may know the name. ${cause.message}`, undefined, {
+      cause,
+    });
+  }
 }
 
 async function readConfigFile(path: string): Promise<unknown> {

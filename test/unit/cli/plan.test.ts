@@ -112,7 +112,11 @@ describe('what it refuses', () => {
 
   const cases: readonly [code: string, message: RegExp, args: () => string[]][] = [
     ['BASE_UNKNOWN', /no file or folder nowhere, and it is no name\. Give the path/, () => ['--base', 'nowhere']],
-    ['HUB_UNREACHABLE', /No answer from/, () => ['--base', 'acme/model']],
+    [
+      'HUB_UNREACHABLE',
+      /no file or folder acme\/model, and no hub that may know the name\. No answer from/,
+      () => ['--base', 'acme/model'],
+    ],
     ['UNREADABLE_FILE', /empty\/config\.json cannot be read: there is no such file/, () => ['--base', join(folder, 'empty')]],
     ['CONFIG_NOT_JSON', /is not JSON: give the config\.json/, () => ['--base', join(folder, 'text')]],
     ['CONFIG_TOO_LARGE', /larger than 1024 KiB/, () => ['--base', join(folder, 'large')]],

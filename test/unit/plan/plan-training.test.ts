@@ -44,6 +44,17 @@ describe('LLaMA2-7B in bf16, AdamW, one sequence of 1024 tokens', () => {
   });
 });
 
+describe('LLaMA2-7B in bf16, AdamW, one sequence of 2048 tokens, checkpointing', () => {
+  const { weightBytes, gradientBytes, optimizerBytes, activationBytes } = plan7b({ length: 2048, hasCheckpointing: true }).training.full
+    .memory;
+
+  it('takes what GaLore reports of 7 billion parameters: 14 GB of weights, 42 GB of gradients and states, up to 2 GB of activations', () => {
+    assertNear(weightBytes, 14 * GB, 0.05);
+    assertNear(gradientBytes + optimizerBytes, 42 * GB, 0.05);
+    assert.ok(activationBytes > GB && activationBytes < 2 * GB);
+  });
+});
+
 describe('activations are what autograd saved', () => {
   interface MeasuredCase {
     readonly model: string;
