@@ -14,7 +14,7 @@ export const peftErrors = {
   },
   ADAPTER_FEATURE_UNSUPPORTED: {
     status: 422,
-    message: 'adapter_config.json sets {field} to {found}, which plain LoRA does not have: {reason}.',
+    message: 'adapter_config.json sets {field} to {found}, which Braid does not take: {reason}.',
     fields: ['field', 'found'],
   },
   ADAPTER_PATTERN_INVALID: {
@@ -25,12 +25,12 @@ export const peftErrors = {
   },
   ADAPTER_EMPTY: {
     status: 422,
-    message: '{file} holds no LoRA tensors: there is nothing to apply. Save the adapter after training, with save_pretrained.',
+    message: '{file} holds no tensors of an adapter: there is nothing to apply. Save the adapter after training, with save_pretrained.',
     fields: ['file'],
   },
   ADAPTER_TENSOR_UNKNOWN: {
     status: 422,
-    message: '{file}: tensor {tensor} is no part of a plain LoRA adapter for this base: {reason}.',
+    message: '{file}: tensor {tensor} is no part of such an adapter for this base: {reason}.',
     fields: ['file', 'tensor'],
   },
   ADAPTER_TENSOR_MISSING: {
@@ -43,6 +43,12 @@ export const peftErrors = {
     status: 422,
     message: '{file}: tensor {tensor} has shape [{found}], but this base and rank need [{needed}]. Was it trained on another base model?',
     fields: ['file', 'tensor', 'found', 'needed'],
+  },
+  ADAPTER_RANK_TOO_LARGE: {
+    status: 422,
+    message:
+      'As B·A, the {variant} update of {module} has rank {found}, at most {allowed} is accepted. Train it with a smaller r, or extract a low-rank adapter from the merged model.',
+    fields: ['module', 'variant', 'found', 'allowed'],
   },
   ADAPTER_NOT_FINITE: {
     status: 422,

@@ -5,7 +5,9 @@ import { ADAPTER_LIMITS, readSafetensorsHeader } from '#src/safetensors/read-hea
 import { findNonFinite, toFloat32 } from '#src/safetensors/to-float32.js';
 import { type AdapterConfig } from './adapter-config.js';
 import { fail } from './peft.errors.js';
-import { planAdapter, type PlannedModule, type PlannedTensor } from './plan-adapter.js';
+import { planAdapter } from './plan-adapter.js';
+import type { PlannedModule, PlannedTensor } from './planned-module.js';
+import { variants } from './variants/variants.js';
 
 /**
  * The adapter in canonical form, from a whole safetensors file in memory. Weights of the base that were saved along are left unread.
@@ -21,24 +23,22 @@ export function readPeftAdapter(
 ): CanonicalAdapter {
   const { tensors } = readSafetensorsHeader(bytes, ADAPTER_LIMITS, file);
   const plan = planAdapter(config, tensors, modules, file);
-  return {
-    modules: plan.map((planned) => readModule(planned, { a: bytesOf(planned.a, bytes), b: bytesOf(planned.b, bytes) }, file)),
-  };
+  return { modules: plan.flatMap((planned) => readModule(planned, (tensor) => bytesOf(tensor, bytes), file) ?? []) };
 }
 
 /**
- * One module's factors from their tensors' bytes.
+ * One module's factors from their tensors' bytes; undefined where nothing is left of them.
  * @throws BraidError ADAPTER_NOT_FINITE
  */
 export function readModule(
   planned: PlannedModule,
-  bytes: { readonly a: Uint8Array; readonly b: Uint8Array },
+  bytesOf: (tensor: PlannedTensor) => Uint8Array,
   file: string,
-): CanonicalModule {
-  const { module, rank, scale } = planned;
-  const a = readFinite(planned.a, bytes.a, file);
-  const b = readFinite(planned.b, bytes.b, file);
-  return { layer: module.layer, class: module.class, rank, scale, a, b };
+): CanonicalModule | undefined {
+  const { module, variant, scale, tensors } = planned;
+  const values = Object.fromEntries(Object.entries(tensors).map(([role, tensor]) => [role, readFinite(tensor, bytesOf(tensor), file)]));
+  const { rank, a, b } = variants[variant].reduce(module, tensors, values);
+  return rank === 0 ? undefined : { layer: module.layer, class: module.class, rank, scale, a, b };
 }
 
 function readFinite(tensor: PlannedTensor, bytes: Uint8Array, file: string): Float32Array {

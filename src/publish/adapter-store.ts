@@ -7,8 +7,9 @@ import { type LinearModule } from '#kernels/lora/modules.js';
 import { BraidError } from '#src/http/braid-error.js';
 import { type Digest } from '#src/ids/ids.js';
 import { digestOfAdapter } from '#src/peft/adapter-digest.js';
-import { type PlannedModule, type PlannedTensor } from '#src/peft/plan-adapter.js';
+import { type PlannedModule, type PlannedTensor } from '#src/peft/planned-module.js';
 import { readModule } from '#src/peft/read-adapter.js';
+import { type VariantName } from '#src/peft/variants/variant.js';
 import { type AdapterSource } from '#src/runtime/sources.js';
 import { ADAPTER_LIMITS, readSafetensorsHeader, type SafetensorsTensor } from '#src/safetensors/read-header.js';
 import { isFloatDType } from '#src/safetensors/to-float32.js';
@@ -19,7 +20,9 @@ import { fail } from './publish.errors.js';
 import { type UploadedFile } from './upload-storage.js';
 
 const MANIFEST = 'manifest.json';
-const MANIFEST_FORMAT = 'braid-adapter-1';
+const MANIFEST_FORMAT = 'braid-adapter-2';
+/** Of plain LoRA alone, with A and B named by themselves. */
+const FIRST_FORMAT = 'braid-adapter-1';
 const FILE = 'adapter_model.safetensors';
 
 /** Says how the weights file becomes the canonical adapter. Written by us alone. */
@@ -33,10 +36,12 @@ interface Manifest {
 interface ManifestModule extends LinearModule {
   readonly rank: number;
   readonly scale: number;
-  /** Names of the factors' tensors. */
-  readonly a: string;
-  readonly b: string;
+  readonly variant: VariantName;
+  /** Names of tensors, by what each is to the variant. */
+  readonly tensors: Readonly<Record<string, string>>;
 }
+
+type FirstManifestModule = Omit<ManifestModule, 'variant' | 'tensors'> & { readonly a: string; readonly b: string };
 
 @Injectable()
 export class AdapterStore implements AdapterSource {
@@ -52,7 +57,11 @@ export class AdapterStore implements AdapterSource {
     const manifest: Manifest = {
       format: MANIFEST_FORMAT,
       weights: weights.digest,
-      modules: facts.plan.map(({ module, rank, scale, a, b }) => ({ ...module, rank, scale, a: a.name, b: b.name })),
+      modules: facts.plan.map(({ module, rank, scale, variant, tensors }) => ({
+        ...module,
+        ...{ rank, scale, variant },
+        tensors: Object.fromEntries(Object.entries(tensors).map(([role, { name }]) => [role, name])),
+      })),
     };
     await this.storeFiles([weights], made);
     const key = adapterFileKey(facts.digest, MANIFEST);
@@ -97,7 +106,7 @@ export class AdapterStore implements AdapterSource {
       const { tensors } = readSafetensorsHeader(bytes, ADAPTER_LIMITS, FILE);
       const bytesOf = ({ offset, length }: PlannedTensor) => bytes.subarray(offset, offset + length);
       const plan = manifest.modules.map((module) => planOf(module, tensors));
-      adapter = { modules: plan.map((planned) => readModule(planned, { a: bytesOf(planned.a), b: bytesOf(planned.b) }, FILE)) };
+      adapter = { modules: plan.flatMap((planned) => readModule(planned, bytesOf, FILE) ?? []) };
     } catch (error) {
       throw error instanceof BraidError || error instanceof TypeError ? damaged(error.message, error) : error;
     }
@@ -119,14 +128,26 @@ function parseManifest(bytes: Uint8Array, damaged: (reason: string, cause?: unkn
   } catch (cause) {
     throw damaged('its manifest is not JSON', cause);
   }
-  const { format, weights, modules } = manifest;
+  const { format, weights, modules } = manifest as { format?: string; weights?: Digest; modules?: ManifestModule[] };
+  if (format === FIRST_FORMAT && weights !== undefined && Array.isArray(modules)) {
+    const first = modules as unknown as readonly FirstManifestModule[];
+    return {
+      format: MANIFEST_FORMAT,
+      weights,
+      modules: first.map(({ a, b, ...module }) => ({ ...module, variant: 'lora', tensors: { a, b } })),
+    };
+  }
   if (format !== MANIFEST_FORMAT || weights === undefined || !Array.isArray(modules))
     throw damaged(`its manifest is not of format ${MANIFEST_FORMAT}`);
   return { format, weights, modules };
 }
 
-function planOf({ rank, scale, a, b, ...module }: ManifestModule, tensors: ReadonlyMap<string, SafetensorsTensor>): PlannedModule {
-  return { module, rank, scale, a: tensorOf(a, tensors), b: tensorOf(b, tensors) };
+function planOf(
+  { rank, scale, variant, tensors: names, ...module }: ManifestModule,
+  tensors: ReadonlyMap<string, SafetensorsTensor>,
+): PlannedModule {
+  const own = Object.fromEntries(Object.entries(names).map(([role, name]) => [role, tensorOf(name, tensors)]));
+  return { module, variant, rank, scale, tensors: own };
 }
 
 function tensorOf(name: string, tensors: ReadonlyMap<string, SafetensorsTensor>): PlannedTensor {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type TensorLocation } from '#kernels/models/tensor-index.js';
 import { fail as failPeft } from '#src/peft/peft.errors.js';
-import { type PlannedModule, type PlannedTensor } from '#src/peft/plan-adapter.js';
+import { type PlannedModule, type PlannedTensor } from '#src/peft/planned-module.js';
 import { type BaseModelFiles } from '#src/runtime/sources.js';
 import { readTensorBytes } from '#src/safetensors/read-header.js';
 import { toFloat32 } from '#src/safetensors/to-float32.js';

@@ -7,7 +7,8 @@ import { type AdapterConfig } from '#src/peft/adapter-config.js';
 import { AdapterDigest } from '#src/peft/adapter-digest.js';
 import { deltaNormInTurns } from '#src/peft/delta-norm.js';
 import { fail as failPeft } from '#src/peft/peft.errors.js';
-import { planAdapter, type PlannedModule } from '#src/peft/plan-adapter.js';
+import { planAdapter } from '#src/peft/plan-adapter.js';
+import { type PlannedModule, type PlannedTensor } from '#src/peft/planned-module.js';
 import { readModule } from '#src/peft/read-adapter.js';
 import { type BaseModelFiles } from '#src/runtime/sources.js';
 import { ADAPTER_LIMITS, readSafetensorsFileHeader, readTensorBytes } from '#src/safetensors/read-header.js';
@@ -17,12 +18,13 @@ import { fail } from './publish.errors.js';
 export interface AdapterFacts {
   /** Of what the adapter computes. */
   readonly digest: Digest;
+  /** Of the modules of which something is left. */
   readonly plan: readonly PlannedModule[];
   /** The largest of its modules' ranks. */
   readonly rank: number;
   /** Classes of the modules that it changes, sorted. */
   readonly targetModules: readonly LinearClass[];
-  /** Numbers in all factors. */
+  /** Numbers in all of its tensors. */
   readonly parameterCount: number;
   readonly delta: DeltaFacts;
 }
@@ -63,45 +65,67 @@ export async function inspectAdapter(
     const { tensors } = await readSafetensorsFileHeader(handle, ADAPTER_LIMITS, FILE);
     const plan = planAdapter(config, tensors, modules, FILE);
     const digest = new AdapterDigest();
-    const norms: number[] = [];
+    const changed: ChangedModule[] = [];
     for (const planned of plan) {
-      const [a, b] = await Promise.all([readTensorBytes(handle, planned.a, FILE), readTensorBytes(handle, planned.b, FILE)]);
-      const factors = readModule(planned, { a, b }, FILE);
+      const bytes = new Map<PlannedTensor, Uint8Array>();
+      for (const tensor of Object.values(planned.tensors)) bytes.set(tensor, await readTensorBytes(handle, tensor, FILE));
+      const factors = readModule(planned, (tensor) => bytes.get(tensor) ?? new Uint8Array(), FILE);
+      // Of a module that was pruned whole nothing is left to keep.
+      if (factors === undefined) continue;
       digest.update(factors);
-      norms.push(await deltaNormInTurns(factors));
+      changed.push({ planned, rank: factors.rank, norm: await deltaNormInTurns(factors) });
       if (planned.savedBase !== undefined) await assertSavedBase(planned, handle, FILE, await loadBase());
       await setImmediate();
     }
-    return { digest: digest.finish(), plan, ...describePlan(plan), delta: describeDelta(plan, norms) };
+    if (changed.length === 0) throw failPeft('ADAPTER_NO_EFFECT', { reason: `all directions of its ${plan.length} modules are pruned` });
+    return {
+      digest: digest.finish(),
+      plan: changed.map(({ planned }) => planned),
+      ...describeRanks(changed),
+      delta: describeDelta(changed),
+    };
   } finally {
     await handle.close();
   }
 }
 
-function describePlan(plan: readonly PlannedModule[]): Pick<AdapterFacts, 'rank' | 'targetModules' | 'parameterCount'> {
+/** A module of which something is left. */
+interface ChangedModule {
+  readonly planned: PlannedModule;
+  readonly rank: number;
+  /** ‖ΔW‖ */
+  readonly norm: number;
+}
+
+function describeRanks(changed: readonly ChangedModule[]): Pick<AdapterFacts, 'rank' | 'targetModules' | 'parameterCount'> {
+  const tensors = new Map(changed.flatMap(({ planned }) => Object.values(planned.tensors).map((tensor) => [tensor.name, tensor.shape])));
   return {
-    rank: Math.max(...plan.map(({ rank }) => rank)),
-    targetModules: [...new Set(plan.map(({ module }) => module.class))].sort(),
-    parameterCount: plan.reduce((sum, { rank, module }) => sum + rank * (module.dIn + module.dOut), 0),
+    rank: Math.max(...changed.map(({ rank }) => rank)),
+    targetModules: [...new Set(changed.map(({ planned }) => planned.module.class))].sort(),
+    parameterCount: [...tensors.values()].reduce((sum, shape) => sum + shape.reduce((product, size) => product * size, 1), 0),
   };
 }
 
-function describeDelta(plan: readonly PlannedModule[], norms: readonly number[]): DeltaFacts {
-  for (const [i, { module }] of plan.entries()) {
-    const rms = (norms[i] ?? NaN) / Math.sqrt(module.dIn * module.dOut);
+function describeDelta(changed: readonly ChangedModule[]): DeltaFacts {
+  for (const {
+    norm,
+    planned: { module },
+  } of changed) {
+    const rms = norm / Math.sqrt(module.dIn * module.dOut);
     // Written so that NaN fails.
     if (rms <= MAX_DELTA_RMS) continue;
     throw fail('ADAPTER_OVERFLOWS', {
       reason: `it changes the weights of ${module.path} by ${rms.toPrecision(3)} on average, at most ${MAX_DELTA_RMS} is accepted`,
     });
   }
+  const norms = changed.map(({ norm }) => norm);
   const largestNorm = Math.max(...norms);
-  if (largestNorm === 0) throw failPeft('ADAPTER_NO_EFFECT', { reason: `B·A is zero in all ${plan.length} of its modules` });
+  if (largestNorm === 0) throw failPeft('ADAPTER_NO_EFFECT', { reason: `B·A is zero in all ${changed.length} of its modules` });
   return {
     norm: Math.hypot(...norms),
     largestNorm,
-    largestModule: plan[norms.indexOf(largestNorm)]?.module.path ?? '',
-    modules: plan.length,
+    largestModule: changed[norms.indexOf(largestNorm)]?.planned.module.path ?? '',
+    modules: changed.length,
     zeroModules: norms.filter((norm) => norm === 0).length,
   };
 }

@@ -128,7 +128,7 @@ function describeVersion(files: Files, { config, rawConfig, facts, card, descrip
   });
   return {
     digest: facts.digest,
-    peftType: 'LORA',
+    peftType: config.peftType,
     rank: facts.rank,
     alpha: config.alpha,
     useRslora: config.useRslora,

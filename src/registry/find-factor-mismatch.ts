@@ -24,6 +24,8 @@ export function findFactorMismatch(versions: readonly Shape[]): FactorMismatchFo
 
 function reasonOf(a: Shape, b: Shape): string | undefined {
   if (a.peftType !== b.peftType) return `are of kinds ${a.peftType} and ${b.peftType}`;
+  // Of other kinds A and B are ours, not what was trained.
+  if (a.peftType !== 'LORA') return `are of kind ${a.peftType}, which has no factor space`;
   if (a.rank !== b.rank) return `have ranks ${a.rank} and ${b.rank}`;
   if (a.useRslora !== b.useRslora) return `scale by ${kindOf(a)} and by ${kindOf(b)}`;
   const [targets, otherTargets] = [a.targetModules.join(', '), b.targetModules.join(', ')];

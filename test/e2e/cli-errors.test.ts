@@ -150,7 +150,7 @@ describe('publishing', () => {
   });
 
   const refused = findSharedPath('golden', 'llama', 'refused');
-  it('refuses what is not plain LoRA by what was found', { skip: refused === undefined && sharedFolderMissing }, async () => {
+  it('refuses what it does not take by what was found', { skip: refused === undefined && sharedFolderMissing }, async () => {
     if (refused === undefined) return;
     const expected = {
       ia3: 'ADAPTER_TYPE_UNSUPPORTED',

@@ -25,7 +25,8 @@ describeOnHomes('golden adapters, published', (home) => {
   before(async () => (hub = await createHub(home.configuration)));
   after(() => hub.app.close());
 
-  for (const { name: model, directory, adapters } of listGoldenModels()) {
+  for (const { name: model, directory, adapters: plain, variants } of listGoldenModels()) {
+    const adapters = [...plain, ...variants];
     it(`${model}: ${adapters.join(', ')}`, async () => {
       const base = parseRepoName(`golden/${model}`);
       await hub.app.get(BaseModelsService, { strict: false }).add({ directory: join(directory, 'model'), name: base });

@@ -25,6 +25,8 @@ function refused(bytes: Uint8Array, code: string, says: RegExp): void {
 describe('a plain LoRA configuration', () => {
   it('is read with its defaults', () => {
     assert.deepEqual(parseAdapterConfig(createAdapterConfig()), {
+      variant: 'lora',
+      peftType: 'LORA',
       rank: 2,
       alpha: 8,
       useRslora: false,
@@ -76,10 +78,10 @@ describe('a plain LoRA configuration', () => {
   });
 });
 
-describe('what is more than plain LoRA', () => {
-  for (const type of ['IA3', 'ADALORA', 'LOHA', 'LOKR', 'VERA', 'PROMPT_TUNING', 'lora', 7, null]) {
+describe('what Braid does not take', () => {
+  for (const type of ['IA3', 'OFT', 'VBLORA', 'PROMPT_TUNING', 'lora', 7, null]) {
     it(`is refused with what was found: peft_type ${type}`, () => {
-      refused(createAdapterConfig({ peft_type: type }), 'ADAPTER_TYPE_UNSUPPORTED', new RegExp(`${type}.*plain LoRA`));
+      refused(createAdapterConfig({ peft_type: type }), 'ADAPTER_TYPE_UNSUPPORTED', new RegExp(`${type}.*LORA, ADALORA, LOKR`));
     });
   }
 
@@ -165,7 +167,7 @@ test('every golden adapter is taken or refused for what it is', { skip: golden =
     }
   }
   const expect = (name: string): string => {
-    if (/\/(rslora-r8|lora-(r\d.*|layers|patterns|embed-head))$/.test(name)) {
+    if (/\/(rslora-r8|adalora|loha|lokr|vera|lora-(r\d.*|layers|patterns|embed-head))$/.test(name)) {
       return name.startsWith('t5') ? 'ADAPTER_FEATURE_UNSUPPORTED' : 'taken';
     }
     return /\/(dora-.*|lora-bias|modules-to-save|trained-bias)$/.test(name) ? 'ADAPTER_FEATURE_UNSUPPORTED' : 'ADAPTER_TYPE_UNSUPPORTED';

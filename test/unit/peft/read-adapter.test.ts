@@ -83,7 +83,7 @@ describe('an adapter that does not fit', () => {
   const withTensor = (name: string, tensor = float32Tensor([2, 6], Array(12).fill(1))) =>
     encodeSafetensors({ ...createAdapterTensors(), [name]: tensor });
 
-  it('is refused when it is empty', () => refused(encodeSafetensors({}), 'ADAPTER_EMPTY', /no LoRA tensors/));
+  it('is refused when it is empty', () => refused(encodeSafetensors({}), 'ADAPTER_EMPTY', /no tensors of an adapter/));
 
   it('is refused when a tensor is of no module', () => {
     const of = (module: string) => withTensor(`base_model.model.${module}.lora_A.weight`);

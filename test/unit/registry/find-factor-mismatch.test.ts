@@ -25,6 +25,11 @@ test('adapters of one shape agree, and so do one and none', () => {
   assert.equal(findFactorMismatch([shape('a/b'), shape('a/c'), shape('a/d')]), undefined);
 });
 
+test('two of another kind have none, although their shapes agree', () => {
+  const found = findFactorMismatch([shape('a/b', { peftType: 'LOKR' }), shape('a/c', { peftType: 'LOKR' })]);
+  assert.equal(found?.reason, 'are of kind LOKR, which has no factor space');
+});
+
 for (const [changes, reason] of [
   [{ rank: 8 }, 'have ranks 16 and 8'],
   [{ useRslora: true }, 'scale by alpha/r and by alpha/√r'],

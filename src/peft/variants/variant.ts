@@ -1,0 +1,51 @@
+// A kind of adapter as PEFT saves it: what its configuration may say, how its tensors are named and shaped, and what they come to.
+import type { LinearModule } from '#kernels/lora/modules.js';
+import type { Factors } from '#kernels/lora/variants/factors.js';
+import type { ConfigFields } from '../config-fields.js';
+import type { PlannedTensor, PlannedTensors } from '../planned-module.js';
+
+export type VariantName = 'lora' | 'adalora' | 'lokr' | 'loha' | 'vera';
+
+/** What a configuration says of ranks and scales. */
+export interface VariantSettings {
+  /** r, where rank_pattern says nothing else. */
+  readonly rank: number;
+  /** lora_alpha or alpha, where alpha_pattern says nothing else. */
+  readonly alpha: number;
+  /** s = alpha/√r (arXiv 2312.03732) where true, alpha/r where false. */
+  readonly useRslora: boolean;
+  /** The rank that AdaLoRA's training began with. */
+  readonly initialRank?: number;
+}
+
+export interface ModuleRequest {
+  readonly module: LinearModule;
+  /** All that `missing` asks for. */
+  readonly tensors: PlannedTensors;
+  /** For this module: patterns have spoken. */
+  readonly settings: VariantSettings;
+  /** The tensors' file, for messages. */
+  readonly file: string;
+}
+
+export interface Variant {
+  readonly name: VariantName;
+  /** PEFT's name, in `peft_type`. */
+  readonly peftType: string;
+  /** Fields of adapter_config.json that are read, or that say nothing of what the adapter computes; beside those of every variant. */
+  readonly fields: readonly string[];
+  /** Why fields that others may have are refused where they are on. */
+  readonly refused: Readonly<Record<string, string>>;
+  /** @throws BraidError ADAPTER_CONFIG_INVALID or ADAPTER_FEATURE_UNSUPPORTED */
+  readonly readSettings: (fields: ConfigFields) => VariantSettings;
+  /** How the names of a module's tensors end, by what each is; none where it cannot be adapted so. */
+  readonly endings: (module: LinearModule) => Readonly<Record<string, string>>;
+  /** Whole names of tensors that all modules share, by what each is. */
+  readonly shared?: Readonly<Record<string, string>>;
+  /** What must be there besides these; tensors may have alternatives. */
+  readonly missing: (found: Readonly<Record<string, PlannedTensor | undefined>>) => readonly string[];
+  /** Rank and scale of a module, its tensors' shapes checked. @throws BraidError ADAPTER_SHAPE_MISMATCH */
+  readonly plan: (request: ModuleRequest) => { readonly rank: number; readonly scale: number };
+  /** A and B from the tensors' values. */
+  readonly reduce: (module: LinearModule, tensors: PlannedTensors, values: Readonly<Record<string, Float32Array>>) => Factors;
+}
