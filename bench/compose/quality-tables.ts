@@ -36,14 +36,19 @@ export interface Run {
   readonly parts: Readonly<Record<string, number>>;
 }
 
-/** Whether following the advice gives, within the tolerance, the best exact match there was to have. */
-function isRight(run: Run): boolean {
+/** Exact match of each method that can be advised. */
+function methodsOf(run: Run): Readonly<Record<string, number | undefined>> {
   const { exactMatch: compose, single, uniform, base, prompted: prompt, singlePrompted, uniformPrompted } = run;
-  const methods: Readonly<Record<string, number | undefined>> = {
+  return {
     ...{ compose, single, base, prompt },
     // A search behind a prompt does not measure the uniform mixture without it.
     ...(singlePrompted === undefined ? { uniform } : { 'single-prompted': singlePrompted, 'uniform-prompted': uniformPrompted }),
   };
+}
+
+/** Whether following the advice gives, within the tolerance, the best exact match there was to have. */
+function isRight(run: Run): boolean {
+  const methods = methodsOf(run);
   const best = Math.max(...Object.values(methods).map((value) => value ?? 0));
   const advised = methods[run.advice];
   return advised === undefined ? best < HELPLESS : advised >= best - TOLERANCE;
@@ -83,6 +88,8 @@ export function printTables(all: readonly Run[]): void {
       'evaluations to LoraHub’s objective: median',
       'at most 15',
       'advice right',
+      'exact match by advice',
+      'by the best method of each run',
       'loss within its 80 % interval',
       'of the base',
       'worst task against best single',
@@ -90,7 +97,7 @@ export function printTables(all: readonly Run[]): void {
       'seconds',
     ]),
   );
-  process.stdout.write(line(new Array<string>(13).fill('---')));
+  process.stdout.write(line(new Array<string>(15).fill('---')));
   for (const strategy of strategies) {
     const own = of(undefined, strategy);
     const points = (other: (run: Run) => number): string => (100 * mean(own.map((run) => run.exactMatch - other(run)))).toFixed(1);
@@ -110,6 +117,9 @@ export function printTables(all: readonly Run[]): void {
         (reach[Math.floor(reach.length / 2)] ?? NaN).toFixed(1),
         share(reach.filter((evaluations) => evaluations <= 15).length),
         share(own.filter(isRight).length),
+        // Where nothing is advised the composition is what there is.
+        two(mean(own.map((run) => methodsOf(run)[run.advice] ?? run.exactMatch))),
+        two(mean(own.map((run) => Math.max(...Object.values(methodsOf(run)).map((value) => value ?? 0))))),
         percent(own.map(({ covered }) => covered ?? NaN)),
         percent(own.map(({ baseCovered }) => baseCovered ?? NaN)),
         (100 * Math.min(...deficits)).toFixed(1),

@@ -43,6 +43,12 @@ const SURER = 0.05;
 const ROUNDING = 1e-9;
 /** What examples in the prompt must add to the success to be worth their tokens with every request. */
 const WORTH_A_PROMPT = 0.02;
+/** Below this (nats per answer token) losses count as alike; what is sure of five examples may still be wrong on the next. */
+const OFFSET = 0.01;
+/** What was chosen varies more from example to example than it shows: as if two examples more, a deviation of one on the logarithm from the mean, had been seen. */
+const CHOICE_FREEDOM = 2;
+const CHOICE_VARIANCE = 1;
+const CHOSEN: ReadonlySet<string> = new Set<keyof Evidence>(['single', 'composed', 'singlePrompted']);
 /** Student's t, two-sided 80 %, by degrees of freedom from 1; the last one for more. */
 const STUDENT_T = [3.08, 1.89, 1.64, 1.53, 1.48, 1.44, 1.41, 1.4, 1.38, 1.37, 1.28] as const;
 
@@ -69,7 +75,7 @@ export type Ties = 'simpler' | 'surer';
 export function decide(evidence: Evidence, guess = 0, ties: Ties = 'surer'): Verdict {
   const expected = Object.fromEntries(
     Object.entries(evidence).flatMap(([method, losses]: [string, readonly ExampleLoss[] | undefined]) =>
-      losses === undefined || losses.length === 0 ? [] : [[method, estimate(losses)]],
+      losses === undefined || losses.length === 0 ? [] : [[method, estimate(losses, { isChosen: CHOSEN.has(method) })]],
     ),
   ) as Verdict['expected'];
   const isComposedPrompted = evidence.singlePrompted !== undefined;
@@ -88,17 +94,23 @@ export function decide(evidence: Evidence, guess = 0, ties: Ties = 'surer'): Ver
   return { advice: best.advice, expected };
 }
 
-/** Mean loss with a Student interval over examples, on the logarithm because losses are skewed. */
-export function estimate(losses: readonly ExampleLoss[]): Estimate {
+/**
+ * Mean loss with a Student interval over examples, on the logarithm because losses are skewed.
+ * @param isChosen whether the method is one of many that was chosen, if by other examples: the folds chose other mixtures than the one that is kept
+ */
+export function estimate(losses: readonly ExampleLoss[], { isChosen = false }: { readonly isChosen?: boolean } = {}): Estimate {
   const n = losses.length;
   const loss = meanLoss(losses);
   const success = losses.reduce((sum, example) => sum + successOf(example), 0) / n;
-  const logs = losses.map(({ nll, tokens }) => Math.log(nll / tokens + 0.01));
+  const logs = losses.map(({ nll, tokens }) => Math.log(nll / tokens + OFFSET));
   const mean = logs.reduce((sum, x) => sum + x, 0) / n;
-  const variance = n < 2 ? Infinity : logs.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (n - 1);
+  const prior = isChosen ? CHOICE_FREEDOM : 0;
+  const freedom = n - 1 + prior;
+  const variance = n < 2 ? Infinity : (logs.reduce((sum, x) => sum + (x - mean) ** 2, 0) + prior * CHOICE_VARIANCE) / freedom;
   // Of the mean of n measured and of n new ones.
-  const spread = (STUDENT_T[Math.min(n - 2, STUDENT_T.length - 1)] ?? STUDENT_T[0]) * Math.sqrt((2 * variance) / n);
-  const interval: readonly [number, number] = Number.isFinite(spread) ? [loss * Math.exp(-spread), loss * Math.exp(spread)] : [0, Infinity];
+  const spread = (STUDENT_T[Math.min(freedom - 1, STUDENT_T.length - 1)] ?? STUDENT_T[0]) * Math.sqrt((2 * variance) / n);
+  const shifted = (by: number): number => Math.max(0, (loss + OFFSET) * Math.exp(by) - OFFSET);
+  const interval: readonly [number, number] = Number.isFinite(spread) ? [shifted(-spread), shifted(spread)] : [0, Infinity];
   return { loss, interval, success };
 }
 

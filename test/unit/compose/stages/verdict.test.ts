@@ -109,6 +109,14 @@ describe('estimate', () => {
     assert.ok(held > 300 && held < 360, `${held} of 400`);
   });
 
+  it('is wider for what was chosen among many, and never narrower than what counts as alike', () => {
+    const five = losses(0.1, 0.2, 0.3, 0.2, 0.1);
+    const [plain, chosen] = [estimate(five).interval, estimate(five, { isChosen: true }).interval];
+    assert.ok(chosen[0] < plain[0] && chosen[1] > plain[1]);
+    const [low, high] = estimate(losses(0.001, 0.001, 0.001, 0.001, 0.001), { isChosen: true }).interval;
+    assert.ok(low === 0 && high > 0.005, `${low} to ${high}`);
+  });
+
   it('knows nothing from one example', () => {
     assert.deepEqual(estimate(losses(1)).interval, [0, Infinity]);
   });
