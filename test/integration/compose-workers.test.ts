@@ -23,6 +23,9 @@ import { startBraid } from '#test/e2e/cli-process.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
 import { writeTinyModel } from '#test/fixtures/tiny-model.js';
 
+/** Jobs until a worker takes part; one does nearly always. */
+const MOST_SHARED = 10;
+
 const request = {
   base: 'tiny/base',
   // Long enough for a batch to be worth sharing.
@@ -78,9 +81,12 @@ describeOnHomes('workers', (home) => {
         untilTrue(async () => (await dataSource.query<unknown[]>('SELECT 1 FROM compose_workers')).length === 2),
       );
 
-      const { id } = await sendTo<{ id: string }>(hub, '/api/compositions/jobs', { ...request, name: 'me/shared' });
-      const { status, error } = await untilEnded<CompositionJobView>(hub, `/api/compositions/jobs/${id}`);
-      assert.deepEqual([status, error], ['succeeded', null]);
+      // How soon a worker has opened the model is up to the machine: a hub may do a whole job meanwhile.
+      for (let seed = 100; seed < 100 + MOST_SHARED && worker.calls.length === 0; seed++) {
+        const { id } = await sendTo<{ id: string }>(hub, '/api/compositions/jobs', { ...request, name: 'me/shared', seed });
+        const { status, error } = await untilEnded<CompositionJobView>(hub, `/api/compositions/jobs/${id}`);
+        assert.deepEqual([status, error], ['succeeded', null]);
+      }
       const rows = [hub.calls.slice(published).flat(), worker.calls.flat()];
       assert.ok(
         // How much is whose is up to the machine.
