@@ -36,6 +36,8 @@ export interface StepProgram {
   readonly provider: Provider;
   /** Linear classes that adapters can reach; empty in mode `base`. */
   readonly classes: readonly LinearClass[];
+  /** Those of them where adapters can have gains. */
+  readonly gained: readonly LinearClass[];
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;

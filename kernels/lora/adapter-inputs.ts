@@ -28,6 +28,14 @@ export function declareScale(graph: Graph, target: LinearClass, rows: Dim): Floa
 }
 
 /**
+ * Declares `loraGain.{c}` [rows, R], the same for every layer: the weight wᵢ at the direction where an adapter's gain lies (see row-gain.ts), 0 at all
+ * others.
+ */
+export function declareGainScale(graph: Graph, target: LinearClass, rows: Dim): FloatValue {
+  return graph.input(`loraGain.${target}`, 'float32', [rows, rankDim(target)]);
+}
+
+/**
  * Declares `loraA.{layer}.{c}` and `loraB.{layer}.{c}`. They come in the order in which the rows read them, so that a run that is like the
  * one before it copies nothing. g = 1 when all rows share their directions, as they do when merged and in the embedding and the output layer.
  */

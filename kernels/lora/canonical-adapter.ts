@@ -1,7 +1,8 @@
-// The one form that every adapter is reduced to at publish: low-rank factors per linear module, in float32 and one orientation.
+// The one form that every adapter is reduced to at publish: low-rank factors per linear module, and where it needs one a gain of the base's
+// own rows, in float32 and one orientation.
 import type { LinearClass } from './modules.js';
 
-/** ΔW = scale·B·A of one linear module. */
+/** ΔW = scale·B·A of one linear module, or with a gain diag(gain)·W₀ + scale·B·A. */
 export interface CanonicalModule {
   readonly layer: number;
   readonly class: LinearClass;
@@ -12,6 +13,8 @@ export interface CanonicalModule {
   readonly a: Float32Array;
   /** B [dOut, rank], row by row. */
   readonly b: Float32Array;
+  /** How much of each of the base's rows is added to it, [dOut]: DoRA's g − 1. */
+  readonly gain?: Float32Array;
 }
 
 export interface CanonicalAdapter {

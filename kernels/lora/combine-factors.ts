@@ -26,7 +26,7 @@ export class FactorMismatch extends Error {
  * Inputs: at least one part; all with the same modules and, in each, the same rank. Scales may differ and go with B.
  * Output: one adapter of that rank, A = Σ wᵢ·Aᵢ, B = Σ wᵢ·(sᵢ/s₁)·Bᵢ, scale s₁.
  * Numerics: sums in float32, as PyTorch's; 1e-6 relative to the largest term.
- * @throws FactorMismatch when modules or ranks differ
+ * @throws FactorMismatch when modules or ranks differ, or a module has a gain, which is no factor
  * @throws RangeError when there is no part
  */
 export function combineFactors(parts: readonly WeightedFactors[]): CanonicalAdapter {
@@ -57,6 +57,8 @@ function assertSameShape({ modules }: CanonicalAdapter, other: CanonicalAdapter,
     const twin = other.modules[m];
     if (twin === undefined || nameOf(twin) !== nameOf(module)) throw new FactorMismatch(0, index, 'list their modules in another order');
     if (twin.rank !== module.rank) throw new FactorMismatch(0, index, `have ranks ${module.rank} and ${twin.rank} in ${nameOf(module)}`);
+    if (twin.gain !== undefined || module.gain !== undefined)
+      throw new FactorMismatch(0, index, `change the base's own rows in ${nameOf(module)}`);
     if (twin.a.length !== module.a.length || twin.b.length !== module.b.length) {
       throw new FactorMismatch(0, index, `have other shapes in ${nameOf(module)}`);
     }

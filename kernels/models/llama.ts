@@ -11,9 +11,10 @@ import {
 import { pack, spread } from '../decode/packing.js';
 import { Graph } from '../graph/graph.js';
 import type { FloatValue, Value } from '../graph/values.js';
-import { declareFactors, declareScale, groupDim, type AdapterFactorInputs } from '../lora/adapter-inputs.js';
+import { declareFactors, declareGainScale, declareScale, groupDim, type AdapterFactorInputs } from '../lora/adapter-inputs.js';
 import { addEmbeddingDelta, addLowRankDeltaAt, createLowRankRows, mergeDelta, type LowRankRows } from '../lora/low-rank-delta.js';
 import { createQuantizedRows } from '../lora/quantized-delta.js';
+import { createRowGain, mergeGain, pickRowGain } from '../lora/row-gain.js';
 import { LAYER_CLASSES, LINEAR_CLASSES, type LinearClass, type LinearModule } from '../lora/modules.js';
 import type { LayerCache } from '../nn/attention-state.js';
 import { createAttention, projectHeads, type Attend, type AttentionWeights } from '../nn/attention.js';
@@ -65,6 +66,8 @@ export interface StepProgramOptions {
   readonly mode: StepMode;
   /** Linear classes that adapters may reach; ignored in mode `base`. */
   readonly classes: readonly LinearClass[];
+  /** Those of them where adapters may have gains. @default none */
+  readonly gained?: readonly LinearClass[];
   readonly provider: Provider;
   /** Of the products in the layers and the output layer. `int8` is for the CPU, and not for mode `merged`. @default 'float32' */
   readonly precision?: Precision;
@@ -82,6 +85,7 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
   const { config, tensors, mode, provider, precision = 'float32', bytes = 'uint8', contextLength = config.maxPositionEmbeddings } = options;
   if (precision === 'int8' && (mode === 'merged' || provider !== 'cpu')) throw new Error(`int8 does not go with ${mode} on ${provider}`);
   const classes = mode === 'base' ? [] : LINEAR_CLASSES.filter((target) => options.classes.includes(target));
+  const gained = classes.filter((target) => options.gained?.includes(target));
   const name = [config.architecture, mode, ...(precision === 'float32' ? [] : [precision])].join('.');
   const graph = Graph.create(name, { expandableDims: classes.map(groupDim) });
   const model = createModel(graph, config, tensors, {
@@ -89,13 +93,14 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
     precision,
     bytes,
     classes,
+    gained,
     contextLength,
     kernels: chooseKernels(provider, config.headDim),
   });
   const { outputs } = addStepLoop(graph, model);
   const { layers, kvHeads, headDim, hiddenSize, vocabularySize } = config;
   const shape = { layers, kvHeads, headDim, hiddenSize, vocabularySize, contextLength };
-  return encodeStepProgram(graph, outputs, { mode, precision, provider, classes, ...shape });
+  return encodeStepProgram(graph, outputs, { mode, precision, provider, classes, gained, ...shape });
 }
 
 interface ProgramPlan {
@@ -103,6 +108,7 @@ interface ProgramPlan {
   readonly precision: Precision;
   readonly bytes: RightBytes;
   readonly classes: readonly LinearClass[];
+  readonly gained: readonly LinearClass[];
   readonly contextLength: number;
   readonly kernels: ProviderKernels;
 }
@@ -197,7 +203,10 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
     },
     computeLogits: (body, hidden, findCompositions) => {
       const logits = multiplyByWeight(body, createLinearInput(body, hidden, [head], 'logitsInput'), head.weight, 'logits');
-      return head.rows ? addLowRankDeltaAt(body, findCompositions(), hidden, logits, head.rows, 'logits.lora') : logits;
+      if (!head.rows) return logits;
+      const row = findCompositions();
+      const gained = head.gain ? body.multiply(logits, pickRowGain(body, head.gain, row, 'logits'), 'logits.gained') : logits;
+      return addLowRankDeltaAt(body, row, hidden, gained, head.rows, 'logits.lora');
     },
   };
 }
@@ -242,26 +251,47 @@ interface AdapterLayer {
 }
 
 /** Declares the classes' scales once, and the factors of each module that they reach. */
-function createAdapterLayer(graph: Graph, { mode, precision, bytes, classes, kernels: { product } }: ProgramPlan): AdapterLayer {
+function createAdapterLayer(graph: Graph, { mode, precision, bytes, classes, gained, kernels: { product } }: ProgramPlan): AdapterLayer {
   const rows = mode === 'merged' ? 1 : 'c';
-  const scales = new Map<LinearClass, { scale: FloatValue; column: FloatValue }>();
-  for (const target of classes) {
-    const scale = declareScale(graph, target, rows);
-    scales.set(target, { scale, column: mode === 'factored' ? graph.unsqueeze(scale, 1, `${scale.name}.column`) : scale });
-  }
+  /** [rows, R] as they are fed; beside the weights [rows, 1, R]. */
+  const declared = (declare: typeof declareScale, targets: readonly LinearClass[]): Map<LinearClass, FloatValue> =>
+    new Map(
+      targets.map((target) => {
+        const scale = declare(graph, target, rows);
+        return [target, mode === 'factored' ? graph.unsqueeze(scale, 1, `${scale.name}.column`) : scale];
+      }),
+    );
+  const scales = declared(declareScale, classes);
+  const gainScales = declared(declareGainScale, gained);
   const nameOf = (module: LinearModule): string => `lora.${module.layer}.${module.class}`;
   const createFactor = (weight: FloatValue, module: LinearModule): Linear['weight'] =>
     precision === 'int8' ? createQuantizedFactor(graph, weight, bytes, module.path) : createRightFactor(graph, weight, product);
+  const createGain = (factors: AdapterFactorInputs, module: LinearModule): { gain?: FloatValue } => {
+    const scale = gainScales.get(module.class);
+    return scale === undefined ? {} : { gain: createRowGain(graph, factors, scale, nameOf(module)) };
+  };
+  /** diag(1 + gain)·W + ΔW; `turned` where W and ΔW lie as the embedding does. */
+  const merge = (
+    weight: FloatValue,
+    factors: AdapterFactorInputs,
+    scale: FloatValue,
+    module: LinearModule,
+    lies: 'straight' | 'turned',
+  ) => {
+    const gainScale = gainScales.get(module.class);
+    const own = gainScale === undefined ? weight : mergeGain(graph, weight, factors, gainScale, lies, nameOf(module));
+    return mergeDelta(graph, own, lies === 'turned' ? { a: factors.b, b: factors.a } : factors, scale, nameOf(module));
+  };
   const adapt = <Rows>(
     weight: FloatValue,
     module: LinearModule,
     createRows: (factors: AdapterFactorInputs, scale: FloatValue) => Rows,
-  ): { weight: Linear['weight']; rows?: Rows } => {
-    const found = scales.get(module.class);
-    if (!found) return { weight: createFactor(weight, module) };
+  ): { weight: Linear['weight']; gain?: FloatValue; rows?: Rows } => {
+    const scale = scales.get(module.class);
+    if (!scale) return { weight: createFactor(weight, module) };
     const factors = declareFactors(graph, module, rows);
-    if (mode === 'merged') return { weight: createFactor(mergeDelta(graph, weight, factors, found.scale, nameOf(module)), module) };
-    return { weight: createFactor(weight, module), rows: createRows(factors, found.column) };
+    if (mode === 'merged') return { weight: createFactor(merge(weight, factors, scale, module, 'straight'), module) };
+    return { weight: createFactor(weight, module), ...createGain(factors, module), rows: createRows(factors, scale) };
   };
   const createFloatRows = (factors: AdapterFactorInputs, scale: FloatValue): LowRankRows =>
     createLowRankRows(graph, factors, scale, product);
@@ -274,17 +304,19 @@ function createAdapterLayer(graph: Graph, { mode, precision, bytes, classes, ker
     embedding: (weight, module) => {
       const lookUp = (body: Graph, ids: Value<'int64'>): FloatValue =>
         toFloat32(body, body.gather(weight, ids, 0, 'embeddedRows'), 'embedded');
-      const found = scales.get(module.class);
-      if (!found) return lookUp;
+      const scale = scales.get(module.class);
+      if (!scale) return lookUp;
       const factors = declareFactors(graph, module, rows);
-      const name = nameOf(module);
       if (mode === 'merged') {
-        const turned = { a: factors.b, b: factors.a };
-        const merged = mergeDelta(graph, toFloat32(graph, weight, `${name}.weight`), turned, found.scale, name);
+        const merged = merge(toFloat32(graph, weight, `${nameOf(module)}.weight`), factors, scale, module, 'turned');
         return (body, ids) => body.gather(merged, ids, 0, 'embedded');
       }
-      const lowRank = createFloatRows(factors, found.column);
-      return (body, ids) => addEmbeddingDelta(body, ids, lookUp(body, ids), lowRank, 'embedded.lora');
+      const lowRank = createFloatRows(factors, scale);
+      const { gain } = createGain(factors, module);
+      return (body, ids) => {
+        const embedded = lookUp(body, ids);
+        return addEmbeddingDelta(body, ids, gain ? body.multiply(embedded, gain, 'embedded.gained') : embedded, lowRank, 'embedded.lora');
+      };
     },
   };
 }

@@ -9,6 +9,8 @@ import { multiplyByTransposed, type RightFactor } from './right-factor.js';
 export interface Linear {
   /** W [dOut, dIn]; already merged when a composition was merged into it. */
   readonly weight: RightFactor | QuantizedFactor;
+  /** What the rows of W are multiplied by, [b, 1, dOut]. */
+  readonly gain?: FloatValue;
   /** [dOut] */
   readonly bias?: FloatValue;
   /** Quantized exactly where the weight is. */
@@ -35,9 +37,10 @@ export function multiplyByWeight(graph: Graph, x: LinearInput, weight: Linear['w
   return multiplyQuantized(graph, x.quantized, weight, name);
 }
 
-/** x·Wᵀ (+ bias) (+ ((x·Aᵀ) ∘ scale)·B): x [b, t, dIn] → [b, t, dOut]. */
+/** x·Wᵀ (∘ gain) (+ bias) (+ ((x·Aᵀ) ∘ scale)·B): x [b, t, dIn] → [b, t, dOut]. */
 export function applyLinear(graph: Graph, x: LinearInput, linear: Linear, name: string): FloatValue {
   let y = multiplyByWeight(graph, x, linear.weight, name);
+  if (linear.gain) y = graph.multiply(y, linear.gain, `${name}.gained`);
   if (linear.bias) y = graph.add(y, linear.bias, `${name}.biased`);
   if (!linear.rows) return y;
   if (!('quantizedA' in linear.rows)) return addLowRankDelta(graph, x.values, y, linear.rows, `${name}.lora`);

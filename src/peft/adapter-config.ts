@@ -97,7 +97,7 @@ export function parseAdapterConfig(bytes: Uint8Array): AdapterConfig {
 /** @throws BraidError ADAPTER_TYPE_UNSUPPORTED or ADAPTER_FEATURE_UNSUPPORTED where it would do what Braid does not */
 function readVariant(fields: ConfigFields): Variant {
   const { peft_type: peftType, task_type: taskType, bias } = fields;
-  const variant = findVariant(peftType);
+  const variant = findVariant(fields);
   if (variant === undefined) throw fail('ADAPTER_TYPE_UNSUPPORTED', { found: shown(peftType), allowed: PEFT_TYPES.join(', ') });
   if (taskType !== undefined && taskType !== null && taskType !== 'CAUSAL_LM') {
     throw unsupported('task_type', taskType, 'Braid composes language models, "CAUSAL_LM"');

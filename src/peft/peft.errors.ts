@@ -55,6 +55,12 @@ export const peftErrors = {
     message: '{file}: tensor {tensor} holds {found} at index {index}; every weight must be a finite number.',
     fields: ['file', 'tensor', 'found', 'index'],
   },
+  ADAPTER_MAGNITUDE_INVALID: {
+    status: 422,
+    message:
+      '{file}: tensor {tensor}, the lengths that DoRA gives the rows of a weight, is not usable: {reason}. Save the adapter again after training.',
+    fields: ['file', 'tensor'],
+  },
   ADAPTER_NO_EFFECT: {
     status: 422,
     message: 'The adapter changes nothing: {reason}. It is as untrained adapters are; publish it after training.',

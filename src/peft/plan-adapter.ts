@@ -120,7 +120,7 @@ function reasonAgainst(name: string, variant: Variant, modules: readonly LinearM
   if (path !== undefined && !modules.some((module) => module.path === path)) return describeMissingModule(path, modules);
   if (/\.base_layer\./.test(name)) return 'base weights are saved along with an adapted embedding or output layer alone';
   if (/\.lora_embedding_[AB]$/.test(name)) return 'its module is not the embedding';
-  if (/\.lora_magnitude_vector/.test(name)) return 'it belongs to DoRA';
+  if (/\.lora_magnitude_vector/.test(name)) return 'it belongs to DoRA, which adapter_config.json does not speak of (use_dora)';
   if (name.endsWith('.bias')) return 'biases cannot be adapted here';
   const [first] = modules;
   const endings = first === undefined ? [] : Object.values(variant.endings(first)).map((ending) => `.${ending}`);

@@ -8,8 +8,9 @@ import { BraidError } from '#src/http/braid-error.js';
 import { type Digest } from '#src/ids/ids.js';
 import { digestOfAdapter } from '#src/peft/adapter-digest.js';
 import { type PlannedModule, type PlannedTensor } from '#src/peft/planned-module.js';
-import { readModule } from '#src/peft/read-adapter.js';
+import { readTensors, reduceModule } from '#src/peft/read-adapter.js';
 import { type VariantName } from '#src/peft/variants/variant.js';
+import { variants } from '#src/peft/variants/variants.js';
 import { type AdapterSource } from '#src/runtime/sources.js';
 import { ADAPTER_LIMITS, readSafetensorsHeader, type SafetensorsTensor } from '#src/safetensors/read-header.js';
 import { isFloatDType } from '#src/safetensors/to-float32.js';
@@ -20,9 +21,13 @@ import { fail } from './publish.errors.js';
 import { type UploadedFile } from './upload-storage.js';
 
 const MANIFEST = 'manifest.json';
-const MANIFEST_FORMAT = 'braid-adapter-2';
+const MANIFEST_FORMAT = 'braid-adapter-3';
+/** Without gains. */
+const SECOND_FORMAT = 'braid-adapter-2';
 /** Of plain LoRA alone, with A and B named by themselves. */
 const FIRST_FORMAT = 'braid-adapter-1';
+/** g − 1 of the modules whose variant measures it, float32, one after another in the manifest's order. */
+const GAINS = 'gains.f32';
 const FILE = 'adapter_model.safetensors';
 
 /** Says how the weights file becomes the canonical adapter. Written by us alone. */
@@ -64,10 +69,15 @@ export class AdapterStore implements AdapterSource {
       })),
     };
     await this.storeFiles([weights], made);
-    const key = adapterFileKey(facts.digest, MANIFEST);
-    // The manifest that is there names another file with the same factors, which does as well.
+    const gains = [...facts.gains.values()].map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength));
+    if (gains.length > 0) await this.storeOnce(adapterFileKey(facts.digest, GAINS), Buffer.concat(gains), made);
+    // A manifest that is there names another file with the same factors, which does as well.
+    await this.storeOnce(adapterFileKey(facts.digest, MANIFEST), Buffer.from(JSON.stringify(manifest)), made);
+  }
+
+  private async storeOnce(key: string, bytes: Buffer, made: string[]): Promise<void> {
     if ((await this.objects.find(key)) !== undefined) return;
-    await this.objects.put(key, Buffer.from(JSON.stringify(manifest)));
+    await this.objects.put(key, bytes);
     made.push(key);
   }
 
@@ -101,12 +111,20 @@ export class AdapterStore implements AdapterSource {
     const damaged = (reason: string, cause?: unknown) => fail('ADAPTER_DAMAGED', { digest, reason }, cause);
     const manifest = parseManifest(await this.objects.get(adapterFileKey(digest, MANIFEST)), damaged);
     const bytes = await this.objects.get(fileKey(manifest.weights));
+    const hasGains = manifest.modules.some(({ variant }) => variants[variant].measure !== undefined);
+    const gains = hasGains ? await this.objects.get(adapterFileKey(digest, GAINS)) : Buffer.alloc(0);
     let adapter: CanonicalAdapter;
     try {
       const { tensors } = readSafetensorsHeader(bytes, ADAPTER_LIMITS, FILE);
       const bytesOf = ({ offset, length }: PlannedTensor) => bytes.subarray(offset, offset + length);
-      const plan = manifest.modules.map((module) => planOf(module, tensors));
-      adapter = { modules: plan.flatMap((planned) => readModule(planned, bytesOf, FILE) ?? []) };
+      const takeGain = cutGains(gains);
+      adapter = {
+        modules: manifest.modules.flatMap((entry) => {
+          const planned = planOf(entry, tensors);
+          const gain = variants[entry.variant].measure === undefined ? undefined : takeGain(entry.dOut);
+          return reduceModule(planned, readTensors(planned, bytesOf, FILE), gain) ?? [];
+        }),
+      };
     } catch (error) {
       throw error instanceof BraidError || error instanceof TypeError ? damaged(error.message, error) : error;
     }
@@ -137,9 +155,20 @@ function parseManifest(bytes: Uint8Array, damaged: (reason: string, cause?: unkn
       modules: first.map(({ a, b, ...module }) => ({ ...module, variant: 'lora', tensors: { a, b } })),
     };
   }
-  if (format !== MANIFEST_FORMAT || weights === undefined || !Array.isArray(modules))
+  if ((format !== MANIFEST_FORMAT && format !== SECOND_FORMAT) || weights === undefined || !Array.isArray(modules))
     throw damaged(`its manifest is not of format ${MANIFEST_FORMAT}`);
-  return { format, weights, modules };
+  return { format: MANIFEST_FORMAT, weights, modules };
+}
+
+/** Gives one module's gain after the other. */
+function cutGains(bytes: Uint8Array): (length: number) => Float32Array {
+  // An object's bytes may begin anywhere, float32 only at every fourth.
+  const values = new Float32Array(new Uint8Array(bytes).buffer);
+  let next = 0;
+  return (length) => {
+    if (next + length > values.length) throw new TypeError('its gains end too early');
+    return values.slice(next, (next += length));
+  };
 }
 
 function planOf(

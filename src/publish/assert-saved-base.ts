@@ -1,17 +1,10 @@
 // PEFT saves the base's weight along with an adapted embedding or output layer, and loads it over the base's. Braid keeps one base for all adapters:
 // such a copy may be there, and must be the base's own.
-import { open, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
-import { type TensorLocation } from '#kernels/models/tensor-index.js';
+import { type FileHandle } from 'node:fs/promises';
 import { fail as failPeft } from '#src/peft/peft.errors.js';
 import { type PlannedModule, type PlannedTensor } from '#src/peft/planned-module.js';
 import { type BaseModelFiles } from '#src/runtime/sources.js';
-import { readTensorBytes } from '#src/safetensors/read-header.js';
-import { toFloat32 } from '#src/safetensors/to-float32.js';
-
-/** Values that are read and compared at a time: some MB, whatever the vocabulary. */
-const CHUNK = 2 ** 20;
+import { readBaseWeight, readRows } from './read-base-weight.js';
 
 /**
  * Compares a module's saved base weight with the base's, value by value in float32; does nothing where none was saved.
@@ -23,42 +16,15 @@ export async function assertSavedBase(
   { module, savedBase }: PlannedModule,
   upload: FileHandle,
   file: string,
-  { directory, config, tensors }: BaseModelFiles,
+  base: BaseModelFiles,
 ): Promise<void> {
   if (savedBase === undefined) return;
-  const path = config.hasTiedEmbeddings ? 'model.embed_tokens' : module.path;
-  const own = tensors.get(`${path}.weight`);
-  if (own === undefined) throw new Error(`the base has no ${path}.weight`);
-  const count = module.dIn * module.dOut;
-  const base = await open(join(directory, own.file), 'r');
-  try {
-    for (let first = 0; first < count; first += CHUNK) {
-      const end = Math.min(first + CHUNK, count);
-      const [saved, expected] = await Promise.all([
-        readValues(upload, savedBase, first, end, count, file),
-        readValues(base, own, first, end, count, own.file),
-      ]);
-      const index = saved.findIndex((value, i) => value !== expected[i]);
-      if (index >= 0) throw differs(savedBase, file, first + index, saved[index], expected[index]);
-      await setImmediate();
-    }
-  } finally {
-    await base.close();
+  const columns = savedBase.shape[1] ?? 1;
+  for await (const { first, rows } of readBaseWeight(module, base)) {
+    const saved = await readRows(upload, savedBase, first, rows.length / columns, file);
+    const index = saved.findIndex((value, i) => value !== rows[i]);
+    if (index >= 0) throw differs(savedBase, file, first * columns + index, saved[index], rows[index]);
   }
-}
-
-/** Values [first, end) of a tensor of `count`. */
-async function readValues(
-  handle: FileHandle,
-  tensor: PlannedTensor | TensorLocation,
-  first: number,
-  end: number,
-  count: number,
-  file: string,
-): Promise<Float32Array> {
-  const size = tensor.length / count;
-  const part = { ...tensor, offset: tensor.offset + first * size, length: (end - first) * size };
-  return toFloat32(await readTensorBytes(handle, part, file), tensor.dtype);
 }
 
 function differs({ name }: PlannedTensor, file: string, index: number, found: number | undefined, expected: number | undefined): Error {

@@ -9,10 +9,11 @@ import { deltaNormInTurns } from '#src/peft/delta-norm.js';
 import { fail as failPeft } from '#src/peft/peft.errors.js';
 import { planAdapter } from '#src/peft/plan-adapter.js';
 import { type PlannedModule, type PlannedTensor } from '#src/peft/planned-module.js';
-import { readModule } from '#src/peft/read-adapter.js';
+import { readTensors, reduceModule } from '#src/peft/read-adapter.js';
 import { type BaseModelFiles } from '#src/runtime/sources.js';
 import { ADAPTER_LIMITS, readSafetensorsFileHeader, readTensorBytes } from '#src/safetensors/read-header.js';
 import { assertSavedBase } from './assert-saved-base.js';
+import { measureGain } from './measure-gain.js';
 import { fail } from './publish.errors.js';
 
 export interface AdapterFacts {
@@ -20,6 +21,8 @@ export interface AdapterFacts {
   readonly digest: Digest;
   /** Of the modules of which something is left. */
   readonly plan: readonly PlannedModule[];
+  /** g − 1 [dOut] of the base's own rows, by path of the module, where the variant changes them. */
+  readonly gains: ReadonlyMap<string, Float32Array>;
   /** The largest of its modules' ranks. */
   readonly rank: number;
   /** Classes of the modules that it changes, sorted. */
@@ -51,7 +54,7 @@ const MAX_DELTA_RMS = 1000;
 /**
  * @param path of the uploaded adapter_model.safetensors
  * @param modules every linear module of the base
- * @param loadBase the base's files; called only when the adapter holds copies of its weights
+ * @param loadBase the base's files; called only when the adapter holds copies of its weights or depends on them
  * @throws BraidError of safetensors.errors.ts or peft.errors.ts, ADAPTER_NO_EFFECT among them
  */
 export async function inspectAdapter(
@@ -69,11 +72,13 @@ export async function inspectAdapter(
     for (const planned of plan) {
       const bytes = new Map<PlannedTensor, Uint8Array>();
       for (const tensor of Object.values(planned.tensors)) bytes.set(tensor, await readTensorBytes(handle, tensor, FILE));
-      const factors = readModule(planned, (tensor) => bytes.get(tensor) ?? new Uint8Array(), FILE);
+      const values = readTensors(planned, (tensor) => bytes.get(tensor) ?? new Uint8Array(), FILE);
+      const gain = await measureGain(planned, values, FILE, loadBase);
+      const factors = reduceModule(planned, values, gain?.gain);
       // Of a module that was pruned whole nothing is left to keep.
       if (factors === undefined) continue;
       digest.update(factors);
-      changed.push({ planned, rank: factors.rank, norm: await deltaNormInTurns(factors) });
+      changed.push({ planned, rank: factors.rank, gain: factors.gain, norm: gain?.deltaNorm ?? (await deltaNormInTurns(factors)) });
       if (planned.savedBase !== undefined) await assertSavedBase(planned, handle, FILE, await loadBase());
       await setImmediate();
     }
@@ -81,6 +86,7 @@ export async function inspectAdapter(
     return {
       digest: digest.finish(),
       plan: changed.map(({ planned }) => planned),
+      gains: new Map(changed.flatMap(({ planned, gain }) => (gain === undefined ? [] : [[planned.module.path, gain] as const]))),
       ...describeRanks(changed),
       delta: describeDelta(changed),
     };
@@ -93,6 +99,7 @@ export async function inspectAdapter(
 interface ChangedModule {
   readonly planned: PlannedModule;
   readonly rank: number;
+  readonly gain: Float32Array | undefined;
   /** ‖ΔW‖ */
   readonly norm: number;
 }
@@ -120,7 +127,7 @@ function describeDelta(changed: readonly ChangedModule[]): DeltaFacts {
   }
   const norms = changed.map(({ norm }) => norm);
   const largestNorm = Math.max(...norms);
-  if (largestNorm === 0) throw failPeft('ADAPTER_NO_EFFECT', { reason: `B·A is zero in all ${changed.length} of its modules` });
+  if (largestNorm === 0) throw failPeft('ADAPTER_NO_EFFECT', { reason: `its update is zero in all ${changed.length} of its modules` });
   return {
     norm: Math.hypot(...norms),
     largestNorm,

@@ -9,7 +9,7 @@ export interface FactorMismatchFound {
   readonly reason: string;
 }
 
-type Shape = Pick<AdapterVersion, 'repository' | 'version' | 'rank' | 'useRslora' | 'peftType' | 'targetModules'>;
+type Shape = Pick<AdapterVersion, 'repository' | 'version' | 'rank' | 'useRslora' | 'peftType' | 'targetModules' | 'adapterConfig'>;
 
 /** The first adapter that differs from the one before all; undefined when (Σ wᵢ·sᵢ·Bᵢ)(Σ wᵢ·Aᵢ) has a meaning. */
 export function findFactorMismatch(versions: readonly Shape[]): FactorMismatchFound | undefined {
@@ -23,16 +23,21 @@ export function findFactorMismatch(versions: readonly Shape[]): FactorMismatchFo
 }
 
 function reasonOf(a: Shape, b: Shape): string | undefined {
-  if (a.peftType !== b.peftType) return `are of kinds ${a.peftType} and ${b.peftType}`;
+  const [kind, otherKind] = [kindOf(a), kindOf(b)];
+  if (kind !== otherKind) return `are of kinds ${kind} and ${otherKind}`;
   // Of other kinds A and B are ours, not what was trained.
-  if (a.peftType !== 'LORA') return `are of kind ${a.peftType}, which has no factor space`;
+  if (kind !== 'LORA') return `are of kind ${kind}, which has no factor space`;
   if (a.rank !== b.rank) return `have ranks ${a.rank} and ${b.rank}`;
-  if (a.useRslora !== b.useRslora) return `scale by ${kindOf(a)} and by ${kindOf(b)}`;
+  if (a.useRslora !== b.useRslora) return `scale by ${scaleOf(a)} and by ${scaleOf(b)}`;
   const [targets, otherTargets] = [a.targetModules.join(', '), b.targetModules.join(', ')];
   return targets === otherTargets ? undefined : `target ${targets} and ${otherTargets}`;
 }
 
-function kindOf({ useRslora }: Shape): string {
+function kindOf({ peftType, adapterConfig }: Shape): string {
+  return adapterConfig['use_dora'] === true ? 'DoRA' : peftType;
+}
+
+function scaleOf({ useRslora }: Shape): string {
   return useRslora ? 'alpha/√r' : 'alpha/r';
 }
 

@@ -39,12 +39,23 @@ function keyOf({ layer, class: linearClass }: Pick<LinearModule, 'layer' | 'clas
 export type PageCounts = ReadonlyMap<LinearClass, number>;
 
 /**
+ * At which direction of its pages an adapter's gains lie, by class; classes without gains are left out. Behind its directions in every layer, because
+ * a page's place, and so its scale, is the same in all of them.
+ */
+export function placeGains({ modules }: CanonicalAdapter): ReadonlyMap<LinearClass, number> {
+  const gained = new Set(modules.flatMap(({ class: linearClass, gain }) => (gain === undefined ? [] : [linearClass])));
+  const ranksOf = (target: LinearClass): number[] => modules.flatMap(({ class: own, rank }) => (own === target ? [rank] : []));
+  return new Map([...gained].map((target) => [target, Math.max(...ranksOf(target))]));
+}
+
+/**
  * Checks every module's place and shape.
  * @throws BraidError ADAPTER_MISFIT
  */
 export function countAdapterPages(digest: Digest, adapter: CanonicalAdapter, table: ModuleTable): PageCounts {
   const counts = new Map<LinearClass, number>();
-  for (const { layer, class: linearClass, rank, scale, a, b } of adapter.modules) {
+  const gains = placeGains(adapter);
+  for (const { layer, class: linearClass, rank, scale, a, b, gain } of adapter.modules) {
     const misfit = (found: string): Error => fail('ADAPTER_MISFIT', { digest, found: `${linearClass} of layer ${layer} ${found}` });
     const module = table.find(layer, linearClass);
     if (module === undefined) throw misfit('is not in the model');
@@ -52,7 +63,9 @@ export function countAdapterPages(digest: Digest, adapter: CanonicalAdapter, tab
     if (!Number.isFinite(scale)) throw misfit(`has scale ${scale}`);
     if (a.length !== rank * module.dIn) throw misfit(`has ${a.length} values in A, not ${rank} × ${module.dIn}`);
     if (b.length !== module.dOut * rank) throw misfit(`has ${b.length} values in B, not ${module.dOut} × ${rank}`);
-    counts.set(linearClass, Math.max(counts.get(linearClass) ?? 0, countPages(rank, table.pageRank)));
+    if (gain !== undefined && gain.length !== module.dOut) throw misfit(`has ${gain.length} gains, not ${module.dOut}`);
+    const directions = Math.max(rank, 1 + (gains.get(linearClass) ?? -1));
+    counts.set(linearClass, Math.max(counts.get(linearClass) ?? 0, countPages(directions, table.pageRank)));
   }
   if (counts.size === 0) throw fail('ADAPTER_MISFIT', { digest, found: 'it changes no module' });
   return counts;

@@ -3,17 +3,14 @@ import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
 import { BraidError } from '#src/http/braid-error.js';
 import type { Digest } from '#src/ids/ids.js';
-import { countAdapterPages, sizeOfPages, type ModuleTable, type PageCounts } from './adapter-fit.js';
+import { countAdapterPages, placeGains, sizeOfPages, type ModuleTable, type PageCounts } from './adapter-fit.js';
 import { fail } from './runtime.errors.js';
 import type { WeightedAdapter } from './engine.js';
 import { FactorSource } from './factor-source.js';
 import type { AdapterSource } from './sources.js';
-import type { LoadCall } from './worker/protocol.js';
+import type { AdapterPlace, LoadCall } from './worker/protocol.js';
 
-type Pages = ReadonlyMap<LinearClass, readonly number[]>;
-
-interface Resident {
-  readonly pages: Pages;
+interface Resident extends AdapterPlace {
   readonly bytes: number;
   /** Made of others, for weights that may never come again. */
   readonly isCombined: boolean;
@@ -28,7 +25,7 @@ interface ReadAdapter {
 
 /** Adapters held in place for one request. */
 export interface Hold {
-  readonly pages: ReadonlyMap<Digest, Pages>;
+  readonly places: ReadonlyMap<Digest, AdapterPlace>;
   /** Lets go; safe to call again. */
   release(): void;
 }
@@ -155,10 +152,15 @@ export class AdapterResidency {
   }
 
   private hold(digests: readonly Digest[], epoch: number): Hold {
-    const pages = new Map(digests.map((digest) => [digest, this.residents.get(digest)?.pages ?? new Map()]));
+    const places = new Map(
+      digests.flatMap((digest) => {
+        const resident = this.residents.get(digest);
+        return resident === undefined ? [] : [[digest, { pages: resident.pages, gains: resident.gains }] as const];
+      }),
+    );
     let isHeld = true;
     return {
-      pages,
+      places,
       release: () => {
         if (!isHeld) return;
         isHeld = false;
@@ -209,10 +211,11 @@ export class AdapterResidency {
         linearClass,
         Array.from({ length: count }, () => this.takePage(linearClass)),
       );
-    this.residents.set(digest, { pages, bytes, isCombined, pins: 0, lastUse: 0 });
+    const gains = placeGains(adapter);
+    this.residents.set(digest, { pages, gains, bytes, isCombined, pins: 0, lastUse: 0 });
     this.usedBytes += bytes;
     if (isCombined) this.combinedBytes += bytes;
-    this.options.load({ pages, adapter });
+    this.options.load({ pages, gains, adapter });
   }
 
   private takePage(linearClass: LinearClass): number {

@@ -9,6 +9,10 @@ import type { PlacedAdapter } from './plan-slots.js';
 import { fail } from './runtime.errors.js';
 import type { Scheduler } from './scheduler.js';
 import type { ScoreTask } from './score-queue.js';
+import type { AdapterPlace } from './worker/protocol.js';
+
+/** Of an adapter that takes no memory. */
+const NOWHERE: AdapterPlace = { pages: new Map(), gains: new Map() };
 
 /** A request that was taken in and not answered yet. */
 export interface Ticket {
@@ -94,8 +98,8 @@ export class Admission {
         hold.release();
         return;
       }
-      const { pages } = hold;
-      task = createTask((mixture) => mixture.map(({ digest, weight }) => ({ pages: pages.get(digest) ?? new Map(), weight })), ticket);
+      const { places } = hold;
+      task = createTask((mixture) => mixture.map(({ digest, weight }) => ({ ...(places.get(digest) ?? NOWHERE), weight })), ticket);
       if ('batches' in task) scheduler.score(task);
       else scheduler.generate(task);
     };

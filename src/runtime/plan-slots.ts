@@ -1,10 +1,9 @@
 // Decides how the rows of one run name their adapter pages: one list for all rows, or a list for each.
 import { isVocabularyClass, type LinearClass } from '#kernels/lora/modules.js';
-import type { ClassSlots } from './worker/protocol.js';
+import type { AdapterPlace, ClassSlots } from './worker/protocol.js';
 
 /** An adapter in its pages, as one row uses it. */
-export interface PlacedAdapter {
-  readonly pages: ReadonlyMap<LinearClass, readonly number[]>;
+export interface PlacedAdapter extends AdapterPlace {
   readonly weight: number;
 }
 
@@ -38,8 +37,15 @@ export function isSharingCheaper(rows: number, union: number, longest: number, c
  */
 export function planSlots(rows: readonly (readonly PlacedAdapter[])[], pageRank: number, costs: SlotCosts): ClassSlots[] {
   const perClass = new Map<LinearClass, Map<number, number>[]>();
+  /** By class: pages that hold a gain, and at which of their directions. */
+  const gainsOf = new Map<LinearClass, Map<number, number>>();
   for (const [row, adapters] of rows.entries()) {
-    for (const { pages, weight } of adapters) {
+    for (const { pages, gains, weight } of adapters) {
+      for (const [linearClass, direction] of gains) {
+        const page = pages.get(linearClass)?.[Math.floor(direction / pageRank)];
+        if (page === undefined) continue;
+        gainsOf.set(linearClass, (gainsOf.get(linearClass) ?? new Map<number, number>()).set(page, direction % pageRank));
+      }
       for (const [linearClass, numbers] of pages) {
         let weights = perClass.get(linearClass);
         if (weights === undefined) perClass.set(linearClass, (weights = rows.map(() => new Map<number, number>())));
@@ -50,15 +56,11 @@ export function planSlots(rows: readonly (readonly PlacedAdapter[])[], pageRank:
   return [...perClass].map(([linearClass, weights]) => {
     const union = [...new Set(weights.flatMap((row) => [...row.keys()]))].sort((a, b) => a - b);
     const longest = Math.max(...weights.map((row) => row.size));
-    return isVocabularyClass(linearClass) || isSharingCheaper(rows.length, union.length, longest, costs)
-      ? fillSlots(linearClass, [union], weights, union.length, pageRank)
-      : fillSlots(
-          linearClass,
-          weights.map((row) => [...row.keys()].sort((a, b) => a - b)),
-          weights,
-          longest,
-          pageRank,
-        );
+    const isShared = isVocabularyClass(linearClass) || isSharingCheaper(rows.length, union.length, longest, costs);
+    const lists = isShared ? [union] : weights.map((row) => [...row.keys()].sort((a, b) => a - b));
+    const slots = fillSlots(linearClass, lists, weights, isShared ? union.length : longest, pageRank);
+    const gains = gainsOf.get(linearClass);
+    return gains === undefined ? slots : { ...slots, gainScale: fillGainScale(slots, lists, weights, gains, pageRank) };
   });
 }
 
@@ -82,4 +84,23 @@ function fillSlots(
     }
   }
   return { class: linearClass, groups: lists.length, slotsPerGroup, slots, scale };
+}
+
+/** The weights once more, at the directions alone that are gains. */
+function fillGainScale(
+  { slotsPerGroup, scale }: ClassSlots,
+  lists: readonly (readonly number[])[],
+  weights: readonly ReadonlyMap<number, number>[],
+  gains: ReadonlyMap<number, number>,
+  pageRank: number,
+): Float32Array {
+  const gainScale = new Float32Array(scale.length);
+  for (const [row, rowWeights] of weights.entries()) {
+    const list = lists[lists.length === 1 ? 0 : row] ?? [];
+    for (const [slot, page] of list.entries()) {
+      const direction = gains.get(page);
+      if (direction !== undefined) gainScale[(row * slotsPerGroup + slot) * pageRank + direction] = rowWeights.get(page) ?? 0;
+    }
+  }
+  return gainScale;
 }

@@ -117,7 +117,7 @@ describeOnHomes('uploads that are refused', (home) => {
 
   it('adapters that are empty, or change nothing', async () => {
     await refused(422, 'ADAPTER_EMPTY', /nothing to apply/, withWeights(encodeSafetensors({})));
-    await refused(422, 'ADAPTER_NO_EFFECT', /B·A is zero in all 4/, filesOf({ size: 0 }));
+    await refused(422, 'ADAPTER_NO_EFFECT', /update is zero in all 4/, filesOf({ size: 0 }));
     await refused(422, 'ADAPTER_NO_EFFECT', /zero/, withConfig({ lora_alpha: 0 }));
     // Found out on the model, when the bytes are stored already.
     await refused(422, 'ADAPTER_NO_EFFECT', /float32 does not see it/, withConfig({ lora_alpha: 1e-20 }));
@@ -128,9 +128,26 @@ describeOnHomes('uploads that are refused', (home) => {
     await refused(422, 'ADAPTER_OVERFLOWS', /on average/, withTensor(Q0, ones.with(0, 3e38), [4, 32]));
   });
 
+  it('DoRA without lengths, with a length of zero, of another size', async () => {
+    await refused(422, 'ADAPTER_TENSOR_MISSING', /lora_magnitude_vector/, withConfig({ use_dora: true }));
+    const { tensors } = createTinyAdapter();
+    const lengthsOf = (values: readonly number[]): Files => {
+      const shapes = Object.entries(tensors).filter(([name]) => name.endsWith('.lora_B.weight'));
+      const lengths = shapes.map(([name, { shape }]) => {
+        const own = Array.from({ length: shape[0] ?? 0 }, (_, i) => values[i] ?? 1);
+        return [name.replace('lora_B.weight', 'lora_magnitude_vector'), float32Tensor([own.length], own)] as const;
+      });
+      const weights = encodeSafetensors({ ...tensors, ...Object.fromEntries(lengths) });
+      return { ...withConfig({ use_dora: true }), 'adapter_model.safetensors': weights };
+    };
+    await refused(422, 'ADAPTER_MAGNITUDE_INVALID', /lora_magnitude_vector.*0 at index 2/, lengthsOf([1, 1, 0]));
+    await refused(422, 'ADAPTER_NOT_FINITE', /lora_magnitude_vector/, lengthsOf([NaN]));
+    await refused(422, 'ADAPTER_OVERFLOWS', /on average/, lengthsOf([1e30]));
+    await refused(422, 'ADAPTER_TENSOR_UNKNOWN', /use_dora/, { ...lengthsOf([1]), 'adapter_config.json': createTinyAdapter().config });
+  });
+
   it('configurations of other kinds, or broken', async () => {
     await refused(422, 'ADAPTER_TYPE_UNSUPPORTED', /"IA3"/, withConfig({ peft_type: 'IA3' }));
-    await refused(422, 'ADAPTER_FEATURE_UNSUPPORTED', /DoRA/, withConfig({ use_dora: true }));
     await refused(422, 'ADAPTER_FEATURE_UNSUPPORTED', /modules_to_save/, withConfig({ modules_to_save: ['lm_head'] }));
     await refused(422, 'ADAPTER_CONFIG_INVALID', /r is 1000000000/, withConfig({ r: 1e9 }));
     await refused(422, 'ADAPTER_CONFIG_INVALID', /not JSON/, { ...filesOf(), 'adapter_config.json': 'peft_type: LORA' });
@@ -217,9 +234,8 @@ describeOnHomes('uploads that are refused', (home) => {
   it('PEFT adapters of kinds that Braid does not take', { skip: findSharedPath('golden') === undefined && 'needs ../shared' }, async () => {
     const model = findSharedPath('golden/llama/model') ?? '';
     await hub.app.get(BaseModelsService, { strict: false }).add({ directory: model, name: parseRepoName('golden/llama') });
-    const variants = ['golden/llama/adapters/dora-r4'];
     const kinds = ['ia3', 'lora-bias', 'modules-to-save', 'trained-bias'].map((name) => `golden/llama/refused/${name}`);
-    for (const folder of [...variants, ...kinds]) {
+    for (const folder of kinds) {
       const read = (name: string) => readFileSync(findSharedPath(folder, name) ?? '');
       const files = { 'adapter_config.json': read('adapter_config.json'), 'adapter_model.safetensors': read('adapter_model.safetensors') };
       const { status, body } = await send(files, { base: 'golden/llama' });

@@ -71,7 +71,7 @@ test('one session at a time serves the runs, grows with the adapters, and the me
       b: Float32Array.from({ length: dOut * 8 }, (_, i) => Math.cos(i)),
     })),
   };
-  keeper.load({ pages: new Map([['q_proj', [1]]]), adapter });
+  keeper.load({ pages: new Map([['q_proj', [1]]]), gains: new Map(), adapter });
   const lora = [
     { class: 'q_proj' as const, groups: 1, slotsPerGroup: 1, slots: BigInt64Array.of(1n), scale: new Float32Array(8).fill(0.5) },
   ];
@@ -145,7 +145,7 @@ test('a load that cannot be done loses the worker rather than run on doubtful pa
   const link = createLink(t, losses);
   await link.start();
   const adapter = { modules: [{ layer: 99, class: 'q_proj' as const, rank: 1, scale: 1, a: new Float32Array(1), b: new Float32Array(1) }] };
-  await assert.rejects(link.request('load', { pages: new Map([['q_proj', [1]]]), adapter }), { code: 'WORKER_CRASHED' });
+  await assert.rejects(link.request('load', { pages: new Map([['q_proj', [1]]]), gains: new Map(), adapter }), { code: 'WORKER_CRASHED' });
   assert.equal(losses.length, 1);
   await link.close();
 });

@@ -27,7 +27,6 @@ export const LORA_FIELDS = [
 ] as const;
 
 export const LORA_REFUSED = {
-  use_dora: 'DoRA rescales the rows of the base weights',
   use_qalora: 'QALoRA pools the inputs',
   use_bdlora: 'its factors are block-diagonal',
   lora_bias: 'the adapter has trained biases',

@@ -1,10 +1,11 @@
 // A kind of adapter as PEFT saves it: what its configuration may say, how its tensors are named and shaped, and what they come to.
 import type { LinearModule } from '#kernels/lora/modules.js';
+import type { DoraMeasure } from '#kernels/lora/variants/dora.js';
 import type { Factors } from '#kernels/lora/variants/factors.js';
 import type { ConfigFields } from '../config-fields.js';
-import type { PlannedTensor, PlannedTensors } from '../planned-module.js';
+import type { PlannedModule, PlannedTensor, PlannedTensors } from '../planned-module.js';
 
-export type VariantName = 'lora' | 'adalora' | 'lokr' | 'loha' | 'vera';
+export type VariantName = 'lora' | 'dora' | 'adalora' | 'lokr' | 'loha' | 'vera';
 
 /** What a configuration says of ranks and scales. */
 export interface VariantSettings {
@@ -28,10 +29,15 @@ export interface ModuleRequest {
   readonly file: string;
 }
 
+/** Numbers of a module's tensors, by what each is. */
+export type TensorValues = Readonly<Record<string, Float32Array>>;
+
 export interface Variant {
   readonly name: VariantName;
   /** PEFT's name, in `peft_type`. */
   readonly peftType: string;
+  /** The switch by which it differs from another variant of the same `peft_type`. */
+  readonly feature?: string;
   /** Fields of adapter_config.json that are read, or that say nothing of what the adapter computes; beside those of every variant. */
   readonly fields: readonly string[];
   /** Why fields that others may have are refused where they are on. */
@@ -46,6 +52,11 @@ export interface Variant {
   readonly missing: (found: Readonly<Record<string, PlannedTensor | undefined>>) => readonly string[];
   /** Rank and scale of a module, its tensors' shapes checked. @throws BraidError ADAPTER_SHAPE_MISMATCH */
   readonly plan: (request: ModuleRequest) => { readonly rank: number; readonly scale: number };
-  /** A and B from the tensors' values. */
-  readonly reduce: (module: LinearModule, tensors: PlannedTensors, values: Readonly<Record<string, Float32Array>>) => Factors;
+  /**
+   * Present where what is computed depends on the base's own weight: takes it in, and gives the gain of its rows.
+   * @throws BraidError of peft.errors.ts
+   */
+  readonly measure?: (planned: PlannedModule, values: TensorValues, file: string) => DoraMeasure;
+  /** A and B from the tensors' values, and from the gain that was measured. */
+  readonly reduce: (module: LinearModule, tensors: PlannedTensors, values: TensorValues, gain?: Float32Array) => Factors;
 }

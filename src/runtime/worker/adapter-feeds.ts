@@ -1,8 +1,9 @@
 // Turns a call's slots and scales into program inputs: each module's pages in the order in which the rows read them, copied only when that changed.
+import type { StepProgram } from '#kernels/decode/step-program.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
 import type { Tensor, TensorConstructor } from 'onnxruntime-node';
 import type { PageBank } from './page-bank.js';
-import type { ClassSlots, Precision, Provider, RunCall } from './protocol.js';
+import type { ClassSlots, RunCall } from './protocol.js';
 
 type Feeds = Record<string, Tensor>;
 
@@ -21,7 +22,7 @@ export class AdapterFeeds {
 
   constructor(
     private readonly createTensor: TensorConstructor,
-    private readonly program: { readonly classes: readonly LinearClass[]; readonly provider: Provider; readonly precision: Precision },
+    private readonly program: Pick<StepProgram, 'classes' | 'gained' | 'provider' | 'precision'>,
     private readonly pageRank: number,
   ) {}
 
@@ -34,8 +35,12 @@ export class AdapterFeeds {
     const feeds: Feeds = {};
     for (const linearClass of this.program.classes) {
       const used = call.lora.find((slots) => slots.class === linearClass);
-      const { scale, slotsPerGroup } = used ?? this.createUnused(linearClass, rows);
-      feeds[`loraScale.${linearClass}`] = new this.createTensor('float32', scale, [rows, slotsPerGroup * this.pageRank]);
+      const { scale, gainScale, slotsPerGroup } = used ?? this.createUnused(linearClass, rows);
+      const shape = [rows, slotsPerGroup * this.pageRank];
+      feeds[`loraScale.${linearClass}`] = new this.createTensor('float32', scale, shape);
+      if (this.program.gained.includes(linearClass)) {
+        feeds[`loraGain.${linearClass}`] = new this.createTensor('float32', gainScale ?? new Float32Array(scale.length), shape);
+      }
       Object.assign(
         feeds,
         used === undefined ? this.createFactors(this.createUnused(linearClass, rows), bank) : this.getFactors(used, bank),

@@ -47,9 +47,9 @@ export class PageBank {
 
   /**
    * Writes an adapter into the pages given: A as it is, B transposed and times the module's own scale, so that a run's scales are the
-   * mixture's weights alone. Layers that the adapter leaves out become zero there.
+   * mixture's weights alone. A gain lies in B as it is, beside a row of A that stays zero. Layers that the adapter leaves out become zero there.
    */
-  load({ pages, adapter }: LoadCall): void {
+  load({ pages, gains, adapter }: LoadCall): void {
     this.version++;
     for (const [linearClass, numbers] of pages) {
       const target = this.get(linearClass);
@@ -61,15 +61,19 @@ export class PageBank {
         }
       }
     }
-    for (const { class: linearClass, layer, rank, scale, a, b } of adapter.modules) {
+    for (const { class: linearClass, layer, rank, scale, a, b, gain } of adapter.modules) {
       const module = this.get(linearClass).modules.get(layer);
       const numbers = pages.get(linearClass);
       if (module === undefined || numbers === undefined) throw new Error(`no pages for ${linearClass} of layer ${layer}`);
       const { dIn, dOut } = module;
-      for (let direction = 0; direction < rank; direction++) {
+      const placeOf = (direction: number): number => {
         const page = numbers[Math.floor(direction / this.pageRank)];
-        if (page === undefined) throw new Error(`too few pages for rank ${rank}`);
-        const place = page * this.pageRank + (direction % this.pageRank);
+        if (page === undefined) throw new Error(`too few pages for direction ${direction}`);
+        return page * this.pageRank + (direction % this.pageRank);
+      };
+      if (gain !== undefined) module.b.set(gain, placeOf(gains.get(linearClass) ?? rank) * dOut);
+      for (let direction = 0; direction < rank; direction++) {
+        const place = placeOf(direction);
         module.a.set(a.subarray(direction * dIn, (direction + 1) * dIn), place * dIn);
         const target = module.b.subarray(place * dOut, (place + 1) * dOut);
         for (let out = 0; out < dOut; out++) target[out] = scale * (b[out * rank + direction] ?? 0);

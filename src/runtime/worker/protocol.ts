@@ -38,6 +38,8 @@ export interface ClassSlots {
   readonly slots: BigInt64Array;
   /** [rows, slotsPerGroup · pageRank], or a row for each line of packed tokens; the adapter's own scale is already in its pages. */
   readonly scale: Float32Array;
+  /** The same shape: the weight at directions that are gains, 0 at the others. Present when some row has a gain here. */
+  readonly gainScale?: Float32Array;
 }
 
 /** Which tokens a run computes, once for all places where they stand. Shapes as in kernels/decode/packing.ts; c = lines, one a mixture. */
@@ -110,9 +112,15 @@ export interface RunResult {
   readonly hidden: Float32Array;
 }
 
-/** Writes an adapter into free pages. */
-export interface LoadCall {
+/** Where an adapter lies. */
+export interface AdapterPlace {
   readonly pages: ReadonlyMap<LinearClass, readonly number[]>;
+  /** The direction, counted through its pages, that holds its gains; of classes that have some. */
+  readonly gains: ReadonlyMap<LinearClass, number>;
+}
+
+/** Writes an adapter into free pages. */
+export interface LoadCall extends AdapterPlace {
   readonly adapter: CanonicalAdapter;
 }
 

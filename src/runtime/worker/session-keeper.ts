@@ -28,6 +28,8 @@ export class SessionKeeper {
   private readonly sessions = new Map<SessionKind, StepSession>();
   /** Classes that some adapter has used: sessions only ever grow. */
   private readonly classes: Set<LinearClass>;
+  /** Those of them in which some adapter has had gains. */
+  private readonly gained = new Set<LinearClass>();
   private readonly lastUses = new Map<SessionKind, number>();
 
   constructor(
@@ -48,6 +50,7 @@ export class SessionKeeper {
   load(call: LoadCall): void {
     this.bank.load(call);
     for (const linearClass of call.pages.keys()) this.classes.add(linearClass);
+    for (const linearClass of call.gains.keys()) this.gained.add(linearClass);
   }
 
   async run(call: RunCall): Promise<RunResult> {
@@ -75,20 +78,34 @@ export class SessionKeeper {
     const open = this.sessions.get(kind);
     const mode = this.classes.size === 0 ? 'base' : kind === 'merged' ? 'merged' : 'factored';
     const precision = kind === 'int8' ? 'int8' : 'float32';
-    if (open !== undefined && [...this.classes].every((linearClass) => open.program.classes.includes(linearClass))) return open;
+    if (open !== undefined && this.isServedBy(open)) return open;
     // The old session's weights must be gone before the next one's are read: both would not fit where one just does.
     await this.release(kind);
     if (this.needsMoreThanFree()) for (const other of this.open) await this.release(other);
     const { config, tensors, pageRank, provider, directory, threads } = this.settings;
     try {
       const bytes = precision === 'int8' ? { bytes: await chooseBytes(this.ort) } : {};
-      const program = buildStepProgram({ config, tensors, mode, precision, ...bytes, classes: [...this.classes], provider });
+      const program = buildStepProgram({
+        config,
+        tensors,
+        mode,
+        precision,
+        ...bytes,
+        classes: [...this.classes],
+        gained: [...this.gained],
+        provider,
+      });
       const session = await StepSession.open(this.ort, program, { directory, provider, threads, pageRank });
       this.sessions.set(kind, session);
       return session;
     } catch (error) {
       throw new SessionOpenError(error instanceof Error ? error.message : String(error), { cause: error });
     }
+  }
+
+  private isServedBy({ program }: StepSession): boolean {
+    const reaches = (known: ReadonlySet<LinearClass>, classes: readonly LinearClass[]) => [...known].every((one) => classes.includes(one));
+    return reaches(this.classes, program.classes) && reaches(this.gained, program.gained);
   }
 
   private needsMoreThanFree(): boolean {

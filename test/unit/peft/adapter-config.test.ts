@@ -86,7 +86,6 @@ describe('what Braid does not take', () => {
   }
 
   const cases: readonly [field: string, value: unknown, says: RegExp][] = [
-    ['use_dora', true, /use_dora to true.*DoRA/],
     ['bias', 'lora_only', /bias to "lora_only"/],
     ['bias', 'all', /bias to "all"/],
     ['lora_bias', true, /lora_bias/],
@@ -134,6 +133,7 @@ describe('a configuration that is broken', () => {
     ['alpha below numbers', Buffer.from('{"peft_type":"LORA","target_modules":["a"],"lora_alpha":-1e999}'), /alpha is -Infinity, /],
     ['a list with one beyond numbers', Buffer.from('{"peft_type":"LORA","target_modules":["a"],"r":[1e400]}'), /r is \["Infinity"\]/],
     ['alpha as text', createAdapterConfig({ lora_alpha: '16' }), /lora_alpha/],
+    ['dora as text', createAdapterConfig({ use_dora: 'yes' }), /use_dora/],
     ['rslora as text', createAdapterConfig({ use_rslora: 'yes' }), /use_rslora/],
     ['no targets', createAdapterConfig({ target_modules: null }), /target_modules is null/],
     ['an empty list of targets', createAdapterConfig({ target_modules: [] }), /target_modules/],

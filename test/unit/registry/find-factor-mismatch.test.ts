@@ -14,6 +14,7 @@ function shape(name: string, changes: Partial<Shape> = {}): Shape {
     rank: 16,
     useRslora: false,
     peftType: 'LORA',
+    adapterConfig: {},
     targetModules: ['q_proj', 'v_proj'],
     ...changes,
   };
@@ -35,6 +36,7 @@ for (const [changes, reason] of [
   [{ useRslora: true }, 'scale by alpha/r and by alpha/√r'],
   [{ targetModules: ['q_proj'] }, 'target q_proj, v_proj and q_proj'],
   [{ peftType: 'LOKR' }, 'are of kinds LORA and LOKR'],
+  [{ adapterConfig: { use_dora: true } }, 'are of kinds LORA and DoRA'],
 ] as const) {
   test(reason, () => {
     const found = findFactorMismatch([

@@ -21,11 +21,16 @@ function createBank(): PageBank {
 
 function load(bank: PageBank, page: number, value: number): void {
   const [a, b] = [new Float32Array(RANK * D_IN).fill(value), new Float32Array(RANK).fill(value)];
-  bank.load({ pages: new Map([['q_proj', [page]]]), adapter: { modules: [{ layer: 0, class: 'q_proj', rank: RANK, scale: 1, a, b }] } });
+  const adapter = { modules: [{ layer: 0, class: 'q_proj' as const, rank: RANK, scale: 1, a, b }] };
+  bank.load({ pages: new Map([['q_proj', [page]]]), gains: new Map(), adapter });
 }
 
-function createFeeds(provider: 'cpu' | 'webgpu' = 'cpu', precision: 'float32' | 'int8' = 'float32'): AdapterFeeds {
-  return new AdapterFeeds(ort.Tensor, { classes: ['q_proj'], provider, precision }, RANK);
+function createFeeds(
+  provider: 'cpu' | 'webgpu' = 'cpu',
+  precision: 'float32' | 'int8' = 'float32',
+  gained: ['q_proj'] | [] = [],
+): AdapterFeeds {
+  return new AdapterFeeds(ort.Tensor, { classes: ['q_proj'], gained, provider, precision }, RANK);
 }
 
 function call(pages: readonly number[], groups = 1): RunCall {
@@ -111,4 +116,18 @@ test('a class that no row uses is fed nothing, on WebGPU and in int8 the zero pa
   data.fill(7);
   feeds.create(call([]), bank);
   assert.deepEqual(pagesOf(read(feeds.create(call([3, 1]), bank), 'loraA.0.q_proj')), [7, 7], 'still the copy of before');
+});
+
+test('a program with gains is fed their scale, zero where a run has none', () => {
+  const [run] = [call([2])];
+  const [slots] = run.lora;
+  assert.ok(slots);
+  const gainScale = Float32Array.of(0, 0.5, 0, -1);
+  const feeds = createFeeds('cpu', 'float32', ['q_proj']);
+  assert.deepEqual(read(feeds.create({ ...run, lora: [{ ...slots, gainScale }] }, createBank()), 'loraGain.q_proj'), {
+    dims: [2, RANK],
+    data: gainScale,
+  });
+  assert.deepEqual(read(feeds.create(run, createBank()), 'loraGain.q_proj').data, new Float32Array(4));
+  assert.equal(createFeeds().create(run, createBank())['loraGain.q_proj'], undefined);
 });

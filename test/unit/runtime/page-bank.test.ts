@@ -58,7 +58,7 @@ test('every module reads back from its pages, in scattered pages and with ranks 
     ['q_proj', [7, 2]],
     ['v_proj', [1]],
   ]);
-  bank.load({ pages, adapter });
+  bank.load({ pages, gains: new Map(), adapter });
   for (const module of adapter.modules)
     assertClose(readDelta(bank, module.class, module.layer, pages.get(module.class) ?? []), expectedDelta(module));
   assertClose(readDelta(bank, 'v_proj', 0, [1]), new Array<number>(2 * D_IN).fill(0));
@@ -67,14 +67,15 @@ test('every module reads back from its pages, in scattered pages and with ranks 
 test('pages that held another adapter hold nothing of it, and growing keeps what others hold', () => {
   const bank = new PageBank(modules, PAGE_RANK);
   const kept = createModule(0, 'q_proj', 8, 1);
-  bank.load({ pages: new Map([['q_proj', [1, 2]]]), adapter: { modules: [kept] } });
+  bank.load({ pages: new Map([['q_proj', [1, 2]]]), gains: new Map(), adapter: { modules: [kept] } });
   bank.load({
     pages: new Map([['q_proj', [3, 4]]]),
+    gains: new Map(),
     adapter: { modules: [createModule(0, 'q_proj', 8, 1), createModule(1, 'q_proj', 8, 1)] },
   });
   const next = createModule(1, 'q_proj', 2, 5);
-  bank.load({ pages: new Map([['q_proj', [4]]]), adapter: { modules: [next] } });
-  bank.load({ pages: new Map([['q_proj', [40]]]), adapter: { modules: [createModule(0, 'q_proj', 4, 9)] } });
+  bank.load({ pages: new Map([['q_proj', [4]]]), gains: new Map(), adapter: { modules: [next] } });
+  bank.load({ pages: new Map([['q_proj', [40]]]), gains: new Map(), adapter: { modules: [createModule(0, 'q_proj', 4, 9)] } });
   assertClose(readDelta(bank, 'q_proj', 0, [1, 2]), expectedDelta(kept));
   assertClose(readDelta(bank, 'q_proj', 1, [4]), expectedDelta(next));
   assertClose(readDelta(bank, 'q_proj', 0, [4]), new Array<number>(3 * D_IN).fill(0));
@@ -85,4 +86,20 @@ test('pages that held another adapter hold nothing of it, and growing keeps what
     );
     assert.equal(a.length, bank.capacity('q_proj') * PAGE_RANK * D_IN);
   }
+});
+
+test('a gain lies behind the directions in B, unscaled, and adds nothing to the delta', () => {
+  const bank = new PageBank(modules, PAGE_RANK);
+  const [first, second] = [createModule(0, 'q_proj', 2, 5), createModule(1, 'q_proj', 4, 3)];
+  const gain = Float32Array.of(0.5, -0.25, 2);
+  bank.load({ pages: new Map([['q_proj', [3, 1]]]), gains: new Map([['q_proj', 4]]), adapter: { modules: [{ ...first, gain }, second] } });
+  assertClose(readDelta(bank, 'q_proj', 0, [3, 1]), expectedDelta(first));
+  assertClose(readDelta(bank, 'q_proj', 1, [3, 1]), expectedDelta(second));
+  const gainOf = (layer: number) => [
+    ...(bank
+      .modules('q_proj')
+      .get(layer)
+      ?.b.subarray(PAGE_RANK * 3, (PAGE_RANK + 1) * 3) ?? []),
+  ];
+  assert.deepEqual([gainOf(0), gainOf(1)], [[...gain], [0, 0, 0]]);
 });

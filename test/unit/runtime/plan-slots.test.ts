@@ -7,8 +7,13 @@ import type { ClassSlots } from '#src/runtime/worker/protocol.js';
 
 const RANK = 2;
 const costs: SlotCosts = { tokensPerRow: 64, copyTokens: 100, separateFactor: 1.5 };
-const placed = (weight: number, pages: Partial<Record<LinearClass, number[]>>): PlacedAdapter => ({
+const placed = (
+  weight: number,
+  pages: Partial<Record<LinearClass, number[]>>,
+  gains: Partial<Record<LinearClass, number>> = {},
+): PlacedAdapter => ({
   pages: new Map(Object.entries(pages) as [LinearClass, number[]][]),
+  gains: new Map(Object.entries(gains) as [LinearClass, number][]),
   weight,
 });
 
@@ -93,4 +98,24 @@ test('sharing pays where rows use mostly the same pages, separate lists where th
   assert.equal(isSharingCheaper(16, 32, 2, score), false, 'sixteen compositions over long rows');
   assert.equal(isSharingCheaper(8, 16, 2, decode), false, 'eight compositions in decode steps');
   assert.equal(isSharingCheaper(8, 2, 2, decode), true, 'eight rows of one adapter');
+});
+
+test('a gain has its weight at its own direction alone, and classes without gains have no scale for them', () => {
+  // Of ranks 3 and 2 in pages of 2: the gains lie at directions 3 and 2, both the first or second of their second page.
+  const rows = [[placed(0.5, { q_proj: [4, 9], v_proj: [1] }, { q_proj: 3 })], [placed(-2, { q_proj: [2, 6] }, { q_proj: 2 })]];
+  for (const separateFactor of [0.001, 1000]) {
+    const [queries, values] = planSlots(rows, RANK, { ...costs, copyTokens: 0, separateFactor });
+    assert.ok(queries?.gainScale);
+    assert.equal(values?.gainScale, undefined);
+    const gains = rows.map((_, row) => {
+      const list = queries.slots.subarray(queries.groups === 1 ? 0 : row * queries.slotsPerGroup).subarray(0, queries.slotsPerGroup);
+      return [...list].flatMap((page, slot) => {
+        const start = (row * queries.slotsPerGroup + slot) * RANK;
+        return [...(queries.gainScale?.subarray(start, start + RANK) ?? [])].flatMap((scale, d) =>
+          scale === 0 ? [] : [[Number(page), d, scale]],
+        );
+      });
+    });
+    assert.deepEqual(gains, [[[9, 1, 0.5]], [[6, 0, -2]]]);
+  }
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { adaloraScale, reduceAdalora } from '#kernels/lora/variants/adalora.js';
-import { reduceDora } from '#kernels/lora/variants/dora.js';
+import { DoraMeasure, gainFactors } from '#kernels/lora/variants/dora.js';
 import { type Factors, keepDirections, type Matrix, matrix } from '#kernels/lora/variants/factors.js';
 import { reduceLoha } from '#kernels/lora/variants/loha.js';
 import { asProduct, lokrRank, reduceLokr } from '#kernels/lora/variants/lokr.js';
@@ -100,23 +100,44 @@ describe('variants reduced to factors', () => {
     assert.throws(() => reduceVera({ a, b }, { d, b: lambda }, 10), /projections/);
   });
 
-  it('DoRA: diag(g − 1)·W₀ + s·diag(g)·B·A brings every row to its length', () => {
+  it('DoRA: diag(g − 1)·W₀ + s·diag(g)·B·A brings every row to its length, however W₀ is taken in', () => {
     const [base, a, b] = [draw(5, 7), draw(2, 7), draw(5, 2)];
     const magnitude = vector(5).map((x) => Math.abs(x) + 0.1);
     const scale = 1.5;
-    const found = reduceDora({ rank: 2, a: a.values, b: b.values }, scale, magnitude, base.values);
-    const [left, right] = [matrix(5, 2, found.b), matrix(2, 7, found.a)];
-    for (let o = 0; o < 5; o++) {
-      const adapted = [0, 1, 2, 3, 4, 5, 6].map((n) => at(base, o, n) + scale * entry(b, a, o, n));
-      const length = Math.hypot(...adapted);
-      for (const [n, value] of adapted.entries()) {
-        const composed = at(base, o, n) * (1 + (found.gain[o] ?? NaN)) + scale * entry(left, right, o, n);
-        assert.ok(Math.abs(composed - (value * (magnitude[o] ?? NaN)) / length) < 1e-5);
+    const factors: Factors = { rank: 2, a: a.values, b: b.values };
+    const byRows = new DoraMeasure(factors, scale, magnitude);
+    byRows.addRows(0, base.values.subarray(0, 14));
+    byRows.addRows(2, base.values.subarray(14));
+    const byColumns = new DoraMeasure(factors, scale, magnitude);
+    const turned = Float32Array.from({ length: 35 }, (_, i) => at(base, i % 5, Math.floor(i / 5)));
+    byColumns.addColumns(0, turned.subarray(0, 15));
+    byColumns.addColumns(3, turned.subarray(15));
+    for (const { gain, deltaNorm } of [byRows.finish(), byColumns.finish()]) {
+      const gained = gainFactors(factors, gain);
+      const [left, right] = [matrix(5, 2, gained.b), matrix(2, 7, gained.a)];
+      let square = 0;
+      for (let o = 0; o < 5; o++) {
+        const adapted = [0, 1, 2, 3, 4, 5, 6].map((n) => at(base, o, n) + scale * entry(b, a, o, n));
+        const length = Math.hypot(...adapted);
+        for (const [n, value] of adapted.entries()) {
+          const composed = at(base, o, n) * (1 + (gain[o] ?? NaN)) + scale * entry(left, right, o, n);
+          assert.ok(Math.abs(composed - (value * (magnitude[o] ?? NaN)) / length) < 1e-5);
+          square += (composed - at(base, o, n)) ** 2;
+        }
       }
+      assert.ok(Math.abs(deltaNorm - Math.sqrt(square)) < 1e-5);
     }
-    assert.throws(
-      () => reduceDora({ rank: 2, a: a.values, b: new Float32Array(10) }, scale, magnitude, new Float32Array(35)),
-      /row 0 of the adapted weight is zero/,
-    );
+  });
+
+  it('DoRA as it begins changes nothing, and a row of zeros has no length', () => {
+    const [base, a] = [draw(5, 7), draw(2, 7)];
+    const untrained: Factors = { rank: 2, a: a.values, b: new Float32Array(10) };
+    const lengths = Float32Array.from({ length: 5 }, (_, o) => Math.hypot(...base.values.subarray(o * 7, (o + 1) * 7)));
+    const measure = new DoraMeasure(untrained, 1, lengths);
+    measure.addRows(0, base.values);
+    assert.deepEqual(measure.finish(), { gain: new Float32Array(5), deltaNorm: 0 });
+    const empty = new DoraMeasure(untrained, 1, lengths);
+    empty.addRows(0, base.values.fill(0, 14, 21));
+    assert.throws(() => empty.finish(), /row 2 of the adapted weight is zero/);
   });
 });
