@@ -111,13 +111,12 @@ export class AdapterStore implements AdapterSource {
     const damaged = (reason: string, cause?: unknown) => fail('ADAPTER_DAMAGED', { digest, reason }, cause);
     const manifest = parseManifest(await this.objects.get(adapterFileKey(digest, MANIFEST)), damaged);
     const bytes = await this.objects.get(fileKey(manifest.weights));
-    const hasGains = manifest.modules.some(({ variant }) => variants[variant].measure !== undefined);
-    const gains = hasGains ? await this.objects.get(adapterFileKey(digest, GAINS)) : Buffer.alloc(0);
     let adapter: CanonicalAdapter;
     try {
       const { tensors } = readSafetensorsHeader(bytes, ADAPTER_LIMITS, FILE);
       const bytesOf = ({ offset, length }: PlannedTensor) => bytes.subarray(offset, offset + length);
-      const takeGain = cutGains(gains);
+      const hasGains = manifest.modules.some(({ variant }) => variants[variant].measure !== undefined);
+      const takeGain = cutGains(hasGains ? await this.objects.get(adapterFileKey(digest, GAINS)) : Buffer.alloc(0));
       adapter = {
         modules: manifest.modules.flatMap((entry) => {
           const planned = planOf(entry, tensors);

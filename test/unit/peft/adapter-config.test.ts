@@ -167,10 +167,10 @@ test('every golden adapter is taken or refused for what it is', { skip: golden =
     }
   }
   const expect = (name: string): string => {
-    if (/\/(rslora-r8|adalora|loha|lokr|vera|lora-(r\d.*|layers|patterns|embed-head))$/.test(name)) {
+    if (/\/(rslora-r8|dora-.*|adalora|loha|lokr|vera|lora-(r\d.*|layers|patterns|embed-head))$/.test(name)) {
       return name.startsWith('t5') ? 'ADAPTER_FEATURE_UNSUPPORTED' : 'taken';
     }
-    return /\/(dora-.*|lora-bias|modules-to-save|trained-bias)$/.test(name) ? 'ADAPTER_FEATURE_UNSUPPORTED' : 'ADAPTER_TYPE_UNSUPPORTED';
+    return /\/(lora-bias|modules-to-save|trained-bias)$/.test(name) ? 'ADAPTER_FEATURE_UNSUPPORTED' : 'ADAPTER_TYPE_UNSUPPORTED';
   };
   for (const [name, code] of Object.entries(codes)) assert.equal(code, expect(name), name);
   assert.ok(Object.keys(codes).length > 30);

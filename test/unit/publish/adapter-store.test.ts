@@ -74,7 +74,7 @@ it('a failure on the way leaves known what was stored, and discarding goes on pa
 it('an adapter that is not there is missing, and a manifest that is not ours is damaged', async () => {
   const store = new AdapterStore(objects);
   await assert.rejects(store.load(digestOf('nothing')), { code: 'OBJECT_MISSING' });
-  for (const text of ['not JSON', '{}', '{"format":"braid-adapter-3","weights":"x","modules":[]}']) {
+  for (const text of ['not JSON', '{}', '{"format":"braid-adapter-9","weights":"x","modules":[]}']) {
     await objects.put(adapterFileKey(digestOf(text), 'manifest.json'), Buffer.from(text));
     await assert.rejects(store.load(digestOf(text)), { code: 'ADAPTER_DAMAGED' });
   }
