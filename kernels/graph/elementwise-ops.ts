@@ -61,6 +61,10 @@ export class ElementwiseOps extends Scope {
     return this.unaryOp('Sigmoid', value, name);
   }
 
+  tanh(value: FloatValue, name: string): FloatValue {
+    return this.unaryOp('Tanh', value, name);
+  }
+
   cos(value: FloatValue, name: string): FloatValue {
     return this.unaryOp('Cos', value, name);
   }

@@ -19,9 +19,19 @@ export interface GroupQueryAttentionInputs {
   readonly lastPositions: Value<'int32'>;
   /** Scalar int32: the longest row, past included. */
   readonly totalLength: Value<'int32'>;
-  /** [positions, headDim/2] */
+  /** [positions, r/2]: the leading r numbers of a head turn. */
   readonly cos: FloatValue;
   readonly sin: FloatValue;
+}
+
+export interface GroupQueryAttentionOptions {
+  readonly heads: { readonly query: number; readonly keyValue: number };
+  /** Factor on q·k. @default 1/√headDim */
+  readonly scale?: number;
+  /** c in c·tanh(scores/c). @default scores as they are */
+  readonly softCap?: number;
+  /** Tokens that a token sees, itself included. @default all before it */
+  readonly window?: number;
 }
 
 export class NeuralOps extends TensorOps {
@@ -73,13 +83,14 @@ export class NeuralOps extends TensorOps {
    */
   groupQueryAttention(
     inputs: GroupQueryAttentionInputs,
-    heads: { query: number; keyValue: number },
+    options: GroupQueryAttentionOptions,
     presentDim: string,
     name: string,
   ): { context: FloatValue; presentKey: FloatValue; presentValue: FloatValue } {
     const { query, key, value, pastKey, pastValue, lastPositions, totalLength, cos, sin } = inputs;
+    const { heads, scale, softCap, window } = options;
     const [batch, time] = [getDim(query.shape, 0), getDim(query.shape, 1)];
-    const headDim = multiplyDims(2, getDim(cos.shape, 1));
+    const headDim = getDim(pastKey.shape, 3);
     assertShape(query, [batch, time, multiplyDims(headDim, heads.query)], name);
     for (const projected of [key, value]) assertShape(projected, [batch, time, multiplyDims(headDim, heads.keyValue)], name);
     const cacheShape: Shape = [batch, heads.keyValue, getDim(pastKey.shape, 2), headDim];
@@ -97,7 +108,14 @@ export class NeuralOps extends TensorOps {
         op: 'GroupQueryAttention',
         domain: 'com.microsoft',
         inputs: [query, key, value, pastKey, pastValue, lastPositions, totalLength, cos, sin],
-        attributes: { num_heads: int(heads.query), kv_num_heads: int(heads.keyValue), do_rotary: int(1) },
+        attributes: {
+          num_heads: int(heads.query),
+          kv_num_heads: int(heads.keyValue),
+          do_rotary: int(1),
+          ...(scale === undefined ? {} : { scale: float(scale) }),
+          ...(softCap === undefined ? {} : { softcap: float(softCap) }),
+          ...(window === undefined ? {} : { local_window_size: int(window) }),
+        },
         name,
       },
       [context, presentKey, presentValue],

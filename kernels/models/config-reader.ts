@@ -33,6 +33,11 @@ export class ConfigReader {
     return this.fields.get(field) ?? undefined;
   }
 
+  /** Whether the file has the field, be it null. */
+  has(field: string): boolean {
+    return this.fields.has(field);
+  }
+
   /** A positive integer of at most `max`. */
   integer(field: string, options: { max: number; fallback?: number }): number {
     const value = this.take(field) ?? options.fallback;
@@ -92,7 +97,8 @@ export class ConfigReader {
     }
   }
 
-  private error(field: string, reason: string): ModelConfigError {
+  /** The error about one of these fields. */
+  error(field: string, reason: string): ModelConfigError {
     return new ModelConfigError(this.path(field), reason);
   }
 

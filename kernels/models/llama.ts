@@ -8,7 +8,6 @@ import {
   type StepMode,
   type StepProgram,
 } from '../decode/step-program.js';
-import { pack, spread } from '../decode/packing.js';
 import { Graph } from '../graph/graph.js';
 import type { FloatValue } from '../graph/values.js';
 import { groupDim } from '../lora/adapter-inputs.js';
@@ -16,17 +15,18 @@ import { addLowRankDeltaAt } from '../lora/low-rank-delta.js';
 import { pickRowGain } from '../lora/row-gain.js';
 import { LAYER_CLASSES, LINEAR_CLASSES, type LinearClass, type LinearModule } from '../lora/modules.js';
 import type { LayerCache } from '../nn/attention-state.js';
-import { createAttention, projectHeads, type Attend, type AttentionWeights } from '../nn/attention.js';
+import { projectHeads, type Attend, type AttentionWeights } from '../nn/attention.js';
 import { gatedFeedForward, type GatedFeedForwardWeights } from '../nn/gated-feed-forward.js';
 import { applyLinear, createLinearInput, multiplyByWeight, type Linear } from '../nn/linear.js';
 import { chooseKernels } from '../nn/provider-kernels.js';
 import type { RightBytes } from '../nn/quantized-linear.js';
 import { createRopeCaches } from '../nn/rope.js';
 import { createAdapterLayer, type ProgramPlan } from './adapter-layer.js';
-import type { LlamaConfig } from './llama-config.js';
+import { createLayerAttention } from './layer-attention.js';
+import type { DecoderConfig as LlamaConfig } from './decoder-config.js';
 import { loadStoredTensor, loadTensor, toFloat32, type TensorIndex } from './tensor-index.js';
 
-export { ModelConfigError, parseLlamaConfig, type LlamaConfig } from './llama-config.js';
+export { ModelConfigError, parseDecoderConfig as parseLlamaConfig, type DecoderConfig as LlamaConfig } from './decoder-config.js';
 export { ModelTensorError } from './tensor-index.js';
 
 const EMBEDDING_PATH = 'model.embed_tokens';
@@ -94,7 +94,11 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
     classes,
     gained,
     contextLength,
-    kernels: chooseKernels(provider, config.headDim),
+    kernels: chooseKernels(
+      provider,
+      config.headDim,
+      config.ropes.map(({ dim }) => dim),
+    ),
   });
   const { outputs } = addStepLoop(graph, model);
   const { layers, kvHeads, headDim, hiddenSize, vocabularySize } = config;
@@ -157,26 +161,21 @@ function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, pl
   // Tied or not, each has adapters of its own, as in PEFT: what is merged into one never reaches the other.
   const head = adapters.output(headWeight, find(HEAD_PATH));
   const embed = adapters.embedding(embedding, find(EMBEDDING_PATH));
-  const rope = createRopeCaches(graph, { theta: config.ropeTheta, headDim, positions: plan.contextLength }, 'rope');
+  const ropes = config.ropes.map((rope, i) => createRopeCaches(graph, rope, plan.contextLength, i === 0 ? 'rope' : `rope.${i}`));
 
   return {
     layers: config.layers,
     kvHeads: config.kvHeads,
     headDim,
-    runBlocks: (body, { ids, wanted, packing, rows, past, presentDim }) => {
-      const attendRows = createAttention(body, plan.kernels, config, rope, rows, presentDim);
-      const attend: Attend = ({ query, key, value }, cache, name) => {
-        const place = (projected: FloatValue, which: string): FloatValue => spread(body, projected, packing, `${name}.${which}`);
-        const placed = { query: place(query, 'query'), key: place(key, 'key'), value: place(value, 'value') };
-        const { context, present } = attendRows(placed, cache, name);
-        return { context: pack(body, context, packing, `${name}.tokenContext`), present };
-      };
+    runBlocks: (body, step) => {
+      const { ids, wanted, past } = step;
+      const attention = createLayerAttention(body, plan.kernels, config, ropes, step);
       const select = (value: FloatValue, name: string): FloatValue =>
         body.gather(body.flattenRows(value, `${name}.tokens`), wanted, 0, name);
       let x = embed(body, ids);
       const present = blocks.map((block, layer) => {
-        const cache = past[layer];
-        if (!cache) throw new Error(`layer ${layer} has no cache`);
+        const [cache, attend] = [past[layer], attention[layer]];
+        if (!cache || !attend) throw new Error(`layer ${layer} has no cache or no attention`);
         const result = runBlock(
           body,
           x,

@@ -1,11 +1,23 @@
 // What attention is told and what it keeps, whichever kernel computes it.
 import type { Dim } from '../graph/shapes.js';
 import type { FloatValue, Value } from '../graph/values.js';
+import type { RopeCaches } from './rope.js';
 
 export interface AttentionShape {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  /** Factor on q·k. @default 1/√headDim */
+  readonly attentionScale?: number;
+  /** c in c·tanh(scores/c), before anything is masked. @default scores as they are */
+  readonly attentionSoftCap?: number;
+}
+
+/** What layers may differ in. */
+export interface AttentionKind {
+  readonly rope: RopeCaches;
+  /** Tokens that a token sees, itself included. @default all before it */
+  readonly window?: number;
 }
 
 /** Keys and values of one layer: [b, kvHeads, length, headDim] each. */

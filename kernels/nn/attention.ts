@@ -1,12 +1,12 @@
 // Grouped-query self-attention with rotary positions and a key/value cache (Ainslie et al. 2023, arXiv:2305.13245).
 import type { Graph } from '../graph/graph.js';
+import type { GroupQueryAttentionOptions } from '../graph/neural-ops.js';
 import { getDim } from '../graph/shapes.js';
 import type { FloatValue } from '../graph/values.js';
-import type { Attended, AttentionShape, LayerCache, ProjectedHeads, StepRows } from './attention-state.js';
+import type { Attended, AttentionKind, AttentionShape, LayerCache, ProjectedHeads, StepRows } from './attention-state.js';
 import { applyLinear, createLinearInput, type Linear } from './linear.js';
 import { createPlainRowState, plainAttention } from './plain-attention.js';
 import type { ProviderKernels } from './provider-kernels.js';
-import type { RopeCaches } from './rope.js';
 
 export interface AttentionWeights {
   readonly query: Linear;
@@ -19,24 +19,36 @@ export interface AttentionWeights {
 /** Attention of one layer within a step whose rows are already described. */
 export type Attend = (projected: ProjectedHeads, past: LayerCache, name: string) => Attended;
 
-/** Prepares what all layers of a step share; `presentDim` names the cache's length after the step. */
+/**
+ * Prepares what all layers of a kind share in a step; `presentDim` names the cache's length after the step, `name` the kind's own values.
+ *
+ * Semantics: softmax(cap(scale·QKᵀ) over the places in sight)·V, where a token sees those up to its own, or the last `window` of them.
+ */
 export function createAttention(
   graph: Graph,
   kernels: ProviderKernels,
   shape: AttentionShape,
-  rope: RopeCaches,
+  kind: AttentionKind,
   rows: StepRows,
   presentDim: string,
+  name = 'rows',
 ): Attend {
   if (kernels.attention === 'plain') {
-    const state = createPlainRowState(graph, shape, rope, rows, presentDim, 'rows');
-    return (projected, past, name) => plainAttention(graph, projected, shape, state, past, { product: kernels.product, presentDim }, name);
+    const state = createPlainRowState(graph, shape, kind, rows, presentDim, name);
+    return (projected, past, layerName) =>
+      plainAttention(graph, projected, shape, state, past, { product: kernels.product, presentDim }, layerName);
   }
-  const lastPositions = graph.subtract(rows.fedLengths, graph.constant('int32', [1]), 'rows.lastPositions');
-  const heads = { query: shape.heads, keyValue: shape.kvHeads };
-  return (projected, past, name) => {
-    const inputs = { ...projected, pastKey: past.key, pastValue: past.value, lastPositions, totalLength: rows.totalLength, ...rope };
-    const { context, presentKey, presentValue } = graph.groupQueryAttention(inputs, heads, presentDim, name);
+  const lastPositions = graph.subtract(rows.fedLengths, graph.constant('int32', [1]), `${name}.lastPositions`);
+  const { heads, kvHeads, attentionScale: scale, attentionSoftCap: softCap } = shape;
+  const options: GroupQueryAttentionOptions = {
+    heads: { query: heads, keyValue: kvHeads },
+    ...(scale === undefined ? {} : { scale }),
+    ...(softCap === undefined ? {} : { softCap }),
+    ...(kind.window === undefined ? {} : { window: kind.window }),
+  };
+  return (projected, past, layerName) => {
+    const inputs = { ...projected, pastKey: past.key, pastValue: past.value, lastPositions, totalLength: rows.totalLength, ...kind.rope };
+    const { context, presentKey, presentValue } = graph.groupQueryAttention(inputs, options, presentDim, layerName);
     return { context, present: { key: presentKey, value: presentValue } };
   };
 }

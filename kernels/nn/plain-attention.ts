@@ -2,17 +2,17 @@
 import type { Graph } from '../graph/graph.js';
 import { getDim, multiplyDims } from '../graph/shapes.js';
 import type { FloatValue, Value } from '../graph/values.js';
-import type { Attended, AttentionShape, LayerCache, ProjectedHeads, StepRows } from './attention-state.js';
+import type { Attended, AttentionKind, AttentionShape, LayerCache, ProjectedHeads, StepRows } from './attention-state.js';
 import type { ProductKernel } from './provider-kernels.js';
 import { createRightFactor, multiplyByTransposed } from './right-factor.js';
-import type { RopeCaches } from './rope.js';
+import { softCap } from './soft-cap.js';
 
 /** Far below any score, and finite, so that a row of nothing but masked places stays a number. */
 const MASKED = -1e30;
 
 /** What all layers of a step share. */
 export interface PlainRowState {
-  /** [b, t, 1, headDim/2]: the rotary tables at each token's position. */
+  /** [b, t, 1, r/2]: the rotary tables at each token's position. */
   readonly cos: FloatValue;
   readonly sin: FloatValue;
   /** [b, kvHeads, t, headDim] int64: the place in the cache of each new key and value. */
@@ -27,7 +27,7 @@ export interface PlainRowState {
 export function createPlainRowState(
   graph: Graph,
   shape: AttentionShape,
-  rope: RopeCaches,
+  { rope, window }: AttentionKind,
   rows: StepRows,
   presentDim: string,
   name: string,
@@ -37,7 +37,7 @@ export function createPlainRowState(
   const offsets = graph.range(graph.squeeze(rows.width, 0, `${name}.widthScalar`), timeDim, `${name}.offsets`);
   const past = graph.unsqueeze(graph.cast(rows.pastLengths, 'int64', `${name}.past`), 1, `${name}.pastColumn`);
   const positions = graph.add(past, graph.unsqueeze(offsets, 0, `${name}.offsetRow`), `${name}.positions`);
-  const half = shape.headDim / 2;
+  const half = getDim(rope.cos.shape, 1);
   const rotate = (table: FloatValue, which: string): FloatValue =>
     graph.reshape(graph.gather(table, positions, 0, `${name}.${which}Rows`), [batchDim, timeDim, 1, half], `${name}.${which}`);
 
@@ -55,12 +55,26 @@ export function createPlainRowState(
     sin: rotate(rope.sin, 'sin'),
     places: graph.expand(column, placesShape, [batchDim, shape.kvHeads, timeDim, shape.headDim], `${name}.places`),
     totalLength,
-    isVisible: graph.lessOrEqual(keyIndex, column, `${name}.isVisible`),
+    isVisible: findVisible(graph, keyIndex, column, window, name),
   };
 }
 
+/** query − window < key ≤ query. */
+function findVisible(
+  graph: Graph,
+  keyIndex: Value<'int64'>,
+  queryIndex: Value<'int64'>,
+  window: number | undefined,
+  name: string,
+): Value<'bool'> {
+  const isBefore = graph.lessOrEqual(keyIndex, queryIndex, `${name}.isVisible`);
+  if (window === undefined) return isBefore;
+  const edge = graph.subtract(queryIndex, graph.constant('int64', [window]), `${name}.windowEdge`);
+  return graph.and(isBefore, graph.greater(keyIndex, edge, `${name}.isNear`), `${name}.isInSight`);
+}
+
 /**
- * softmax(QKᵀ/√headDim over visible places)·V per head, query heads sharing key/value heads in groups.
+ * softmax(cap(scale·QKᵀ) over visible places)·V per head, query heads sharing key/value heads in groups.
  *
  * Inputs: query [b, t, heads·headDim], key and value [b, t, kvHeads·headDim], not yet rotated; the cache before the step.
  * Output: context [b, t, heads·headDim] and the cache after it, [b, kvHeads, present, headDim].
@@ -76,7 +90,7 @@ export function plainAttention(
   name: string,
 ): Attended {
   const { product, presentDim } = options;
-  const { heads, kvHeads, headDim } = shape;
+  const { heads, kvHeads, headDim, attentionScale = 1 / Math.sqrt(headDim), attentionSoftCap } = shape;
   const [batch, time] = [getDim(projected.query.shape, 0), getDim(projected.query.shape, 1)];
   const split = (value: FloatValue, count: number, which: string): FloatValue =>
     graph.reshape(value, [batch, time, count, headDim], `${name}.${which}Heads`);
@@ -99,9 +113,10 @@ export function plainAttention(
   const groupRows = multiplyDims(heads / kvHeads, time);
   const byHead = graph.transpose(query, [0, 2, 1, 3], `${name}.queryByHead`);
   const grouped = graph.reshape(byHead, [batch, kvHeads, groupRows, headDim], `${name}.queryByGroup`);
-  const scaled = graph.multiply(grouped, graph.constant('float32', [1 / Math.sqrt(headDim)], []), `${name}.scaledQuery`);
+  const scaled = graph.multiply(grouped, graph.constant('float32', [attentionScale], []), `${name}.scaledQuery`);
   const scores = multiplyByTransposed(graph, scaled, createRightFactor(graph, present.key, product), `${name}.groupScores`);
-  const scoresByHead = graph.reshape(scores, [batch, heads, time, presentDim], `${name}.scores`);
+  const capped = attentionSoftCap === undefined ? scores : softCap(graph, scores, attentionSoftCap, `${name}.capped`);
+  const scoresByHead = graph.reshape(capped, [batch, heads, time, presentDim], `${name}.scores`);
   const masked = graph.where(rows.isVisible, scoresByHead, graph.constant('float32', [MASKED], []), `${name}.maskedScores`);
   const weights = graph.reshape(graph.softmax(masked, `${name}.weights`), [batch, kvHeads, groupRows, presentDim], `${name}.groupWeights`);
   const mixed = graph.reshape(
@@ -113,19 +128,24 @@ export function plainAttention(
   return { context: graph.reshape(context, [batch, time, heads * headDim], `${name}.context`), present };
 }
 
-/** Rotates pairs (i, i + headDim/2), the layout of Llama's checkpoints on the Hub: x [b, t, heads, headDim]. */
+/**
+ * Rotates pairs (i, i + r/2) of the leading r numbers of each head, the layout of Llama's checkpoints on the Hub; the others stay:
+ * x [b, t, heads, headDim].
+ */
 function rotateHalves(graph: Graph, x: FloatValue, { cos, sin }: PlainRowState, headDim: number, name: string): FloatValue {
-  const half = headDim / 2;
-  const bound = (index: number): Value<'int64'> => graph.constant('int64', [index]);
-  const first = graph.slice(x, 3, bound(0), bound(half), half, `${name}.first`);
-  const second = graph.slice(x, 3, bound(half), bound(headDim), half, `${name}.second`);
+  const half = Number(getDim(cos.shape, 3));
+  const part = (from: number, to: number, which: string): FloatValue =>
+    graph.slice(x, 3, graph.constant('int64', [from]), graph.constant('int64', [to]), to - from, `${name}.${which}`);
+  const first = part(0, half, 'first');
+  const second = part(half, 2 * half, 'second');
   const turn = (a: FloatValue, b: FloatValue, which: string): [FloatValue, FloatValue] => [
     graph.multiply(a, cos, `${name}.${which}Cos`),
     graph.multiply(b, sin, `${name}.${which}Sin`),
   ];
   const rotatedFirst = graph.subtract(...turn(first, second, 'first'), `${name}.rotatedFirst`);
   const rotatedSecond = graph.add(...turn(second, first, 'second'), `${name}.rotatedSecond`);
-  return graph.concat([rotatedFirst, rotatedSecond], 3, `${name}.rotated`);
+  const others = 2 * half < headDim ? [part(2 * half, headDim, 'others')] : [];
+  return graph.concat([rotatedFirst, rotatedSecond, ...others], 3, `${name}.rotated`);
 }
 
 /**

@@ -11,17 +11,22 @@ export interface ProviderKernels {
   readonly product: ProductKernel;
 }
 
-/** The fused attention rotates head sizes in steps of 16 only. */
+/** The fused attention takes head sizes, and numbers of a head that turn, in steps of 16 only. */
 const FUSED_HEAD_STEP = 16;
 
 /**
- * The kernels for a provider and a head size. CUDA's fused attention takes half precision only. WebGPU's gives wrong numbers from the fifth
+ * The kernels for a provider, a head size and how many numbers of a head turn. CUDA's fused attention takes half precision only. WebGPU's gives wrong numbers from the fifth
  * position on when more than 32 tokens come at once (seen with subgroups of 4, by up to 1.5 nats). WebGPU has no FusedMatMul either, which
  * would fall back to the CPU and copy every activation there and back.
  */
-export function chooseKernels(provider: 'cpu' | 'webgpu' | 'cuda', headDim: number): ProviderKernels {
+export function chooseKernels(
+  provider: 'cpu' | 'webgpu' | 'cuda',
+  headDim: number,
+  ropeDims: readonly number[] = [headDim],
+): ProviderKernels {
+  const isInSteps = [headDim, ...ropeDims].every((size) => size % FUSED_HEAD_STEP === 0);
   return {
-    attention: provider === 'cpu' && headDim % FUSED_HEAD_STEP === 0 ? 'fused' : 'plain',
+    attention: provider === 'cpu' && isInSteps ? 'fused' : 'plain',
     product: provider === 'webgpu' ? 'plain' : 'fused',
   };
 }

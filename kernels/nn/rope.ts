@@ -1,25 +1,29 @@
 // Rotary position embedding (Su et al. 2021, arXiv:2104.09864): the cosine and sine tables that attention rotates with.
 import type { Graph } from '../graph/graph.js';
 import type { FloatValue } from '../graph/values.js';
+import { computeFrequencies, type Rope } from './rope-frequencies.js';
 
 export interface RopeCaches {
-  /** [positions, headDim/2] */
+  /** [positions, dim/2] */
   readonly cos: FloatValue;
   readonly sin: FloatValue;
 }
 
 /**
- * cos and sin of position·θ^(−2i/headDim).
+ * cos and sin of position·frequency, times YaRN's magnitude where there is one.
  *
  * The tables are computed in the graph from constants, so a session folds them when it loads and the model's bytes stay small. Angles are
  * rounded to fp32 before the cosine, as PyTorch's are.
  */
-export function createRopeCaches(graph: Graph, options: { theta: number; headDim: number; positions: number }, name: string): RopeCaches {
-  const { theta, headDim, positions } = options;
-  const frequencies = Float32Array.from({ length: headDim / 2 }, (_, i) => theta ** ((-2 * i) / headDim));
-  const inverseFrequencies = graph.table(`${name}.inverseFrequencies`, frequencies, [1, headDim / 2]);
+export function createRopeCaches(graph: Graph, rope: Rope, positions: number, name: string): RopeCaches {
+  const frequencies = Float32Array.from(computeFrequencies(rope));
+  const inverseFrequencies = graph.table(`${name}.inverseFrequencies`, frequencies, [1, frequencies.length]);
   const index = graph.range(graph.constant('int64', [positions], []), positions, `${name}.positions`);
   const column = graph.unsqueeze(graph.cast(index, 'float32', `${name}.positionValues`), 1, `${name}.positionColumn`);
   const angles = graph.multiply(column, inverseFrequencies, `${name}.angles`);
-  return { cos: graph.cos(angles, `${name}.cos`), sin: graph.sin(angles, `${name}.sin`) };
+  const [cos, sin] = [graph.cos(angles, `${name}.cos`), graph.sin(angles, `${name}.sin`)];
+  const magnitude = rope.scaling?.type === 'yarn' ? rope.scaling.magnitude : 1;
+  if (magnitude === 1) return { cos, sin };
+  const scale = graph.constant('float32', [magnitude], []);
+  return { cos: graph.multiply(cos, scale, `${name}.scaledCos`), sin: graph.multiply(sin, scale, `${name}.scaledSin`) };
 }

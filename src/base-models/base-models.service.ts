@@ -146,6 +146,7 @@ function assertSameConfig(baseModel: BaseModel, loaded: LoadedBaseModel): void {
 
 function describeConfigChange(baseModel: BaseModel, { config }: LoadedBaseModel): string {
   const before = new Map(Object.entries(configOf(baseModel)) as [string, unknown][]);
-  const changed = (Object.entries(config) as [string, unknown][]).filter(([field, value]) => before.get(field) !== value);
-  return `config.json differs in ${changed.map(([field, value]) => `${field} (${String(before.get(field))} then, ${String(value)} now)`).join(', ')}`;
+  const changed = (Object.entries(config) as [string, unknown][]).filter(([field, value]) => !isDeepStrictEqual(before.get(field), value));
+  const shown = (value: unknown): string => JSON.stringify(value) ?? 'absent';
+  return `config.json differs in ${changed.map(([field, value]) => `${field} (${shown(before.get(field))} then, ${shown(value)} now)`).join(', ')}`;
 }

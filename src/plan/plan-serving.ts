@@ -75,11 +75,11 @@ export function countPagesByClass(adapted: readonly AdaptedModule[]): Map<Linear
 
 /** Every weight in fp32, which the session packs; the embedding is looked up as stored, and a tied output layer owns an fp32 copy of it. */
 function countBaseBytes(config: LlamaConfig, storedFormat: NumberFormat): number {
-  const { hiddenSize, vocabularySize, headDim, maxPositionEmbeddings, hasTiedEmbeddings } = config;
+  const { hiddenSize, vocabularySize, ropes, maxPositionEmbeddings, hasTiedEmbeddings } = config;
   const embedding = vocabularySize * hiddenSize;
   const parameters = countParameters(listParameters(config));
   const inFp32 = hasTiedEmbeddings ? parameters : parameters - embedding;
-  // Cosine and sine of half the head's size at every position.
-  const rotary = maxPositionEmbeddings * headDim * FORMAT_BYTES.fp32;
+  // Cosine and sine of half the numbers that turn, at every position.
+  const rotary = maxPositionEmbeddings * ropes.reduce((sum, { dim }) => sum + dim, 0) * FORMAT_BYTES.fp32;
   return inFp32 * FORMAT_BYTES.fp32 + embedding * FORMAT_BYTES[storedFormat] + rotary;
 }

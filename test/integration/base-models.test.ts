@@ -116,7 +116,12 @@ describeOnHomes('base models', (home) => {
     writeTinyModel(directory, { seed: 4, config: { use_cache: true } });
     assert.equal((await add(directory, name)).status, 200, 'bookkeeping may change');
     writeTinyModel(directory, { seed: 4, config: { rope_theta: 500_000 } });
-    refused(await add(directory, name), 409, 'BASE_MODEL_CONFIG_DIFFERS', /ropeTheta \(10000 then, 500000 now\)/);
+    refused(
+      await add(directory, name),
+      409,
+      'BASE_MODEL_CONFIG_DIFFERS',
+      /ropes \(\[\{\"theta\":10000,\"dim\":16\}\] then, \[\{\"theta\":500000,\"dim\":16\}\] now\)/,
+    );
   });
 
   it('are refused with what is wrong, and then nothing is registered', async () => {

@@ -21,16 +21,12 @@ const models = listGoldenModels();
 
 test('there are golden models, and adapters and compositions of them', () => {
   assert.ok(models.length >= 2);
-  assert.ok(models.every(({ adapters }) => adapters.length >= 2));
+  assert.ok(models.every(({ adapters }) => adapters.length >= 1));
   assert.ok(models.some(({ compositions }) => compositions.length >= 2));
 });
 
 /** Models of the larger set that wait for later work, and the field that says so. */
 const REFUSED_MODELS = {
-  'llama3-rope': /^rope_parameters/,
-  'llama-linear-rope': /^rope_parameters/,
-  'qwen2-yarn': /^rope_parameters/,
-  'mistral-window': /^sliding_window/,
   gemma2: /^architectures/,
   gemma3: /^architectures/,
   phi3: /^architectures/,

@@ -59,15 +59,25 @@ export function referenceRmsNorm(x: Vector, scale: Vector, epsilon: number): num
   return x.map((value, i) => value * inverse * (scale[i] ?? NaN));
 }
 
-/** Su et al. 2021, arXiv:2104.09864, eq. 34, on pairs (i, i + d/2) as Hugging Face lays them out. */
-export function referenceRotate(x: Vector, position: number, theta: number): number[] {
-  const half = x.length / 2;
+/**
+ * Su et al. 2021, arXiv:2104.09864, eq. 34, on pairs (i, i + d/2) of the leading `frequencies.length · 2` numbers as Hugging Face lays them
+ * out; the others stay.
+ */
+export function referenceRotate(x: Vector, position: number, { frequencies, magnitude = 1 }: ReferenceRope): number[] {
+  const half = frequencies.length;
   return x.map((value, i) => {
-    const pair = i % half;
-    const angle = position * theta ** (-pair / half);
+    if (i >= 2 * half) return value;
+    const angle = position * (frequencies[i % half] ?? NaN);
     const other = i < half ? -(x[i + half] ?? NaN) : (x[i - half] ?? NaN);
-    return value * Math.cos(angle) + other * Math.sin(angle);
+    return magnitude * (value * Math.cos(angle) + other * Math.sin(angle));
   });
+}
+
+export interface ReferenceRope {
+  /** Radians a position of each pair. */
+  readonly frequencies: Vector;
+  /** YaRN's factor on cosine and sine. @default 1 */
+  readonly magnitude?: number;
 }
 
 export function referenceSoftmax(x: Vector): number[] {
@@ -88,20 +98,34 @@ export function splitHeads(x: Vector, headDim: number): number[][] {
   return Array.from({ length: x.length / headDim }, (_, head) => x.slice(head * headDim, (head + 1) * headDim));
 }
 
+export interface ReferenceAttention {
+  readonly headDim: number;
+  readonly rope: ReferenceRope;
+  /** @default 1/√headDim */
+  readonly scale?: number;
+  /** c in c·tanh(score/c). */
+  readonly softCap?: number;
+  /** Tokens that a token sees, itself included. */
+  readonly window?: number;
+}
+
 /** Causal attention of one sequence: queries [t][heads·headDim], keys and values [t][kvHeads·headDim], rotated here at positions 0, 1, … */
-export function referenceAttention(queries: Matrix, keys: Matrix, values: Matrix, headDim: number, theta: number): number[][] {
-  const keyHeads = keys.map((row, position) => splitHeads(row, headDim).map((head) => referenceRotate(head, position, theta)));
+export function referenceAttention(queries: Matrix, keys: Matrix, values: Matrix, attention: ReferenceAttention): number[][] {
+  const { headDim, rope, scale = 1 / Math.sqrt(headDim), softCap, window = Infinity } = attention;
+  const keyHeads = keys.map((row, position) => splitHeads(row, headDim).map((head) => referenceRotate(head, position, rope)));
   const valueHeads = values.map((row) => splitHeads(row, headDim));
+  const cap = (score: number): number => (softCap === undefined ? score : softCap * Math.tanh(score / softCap));
   return queries.map((row, position) => {
     const heads = splitHeads(row, headDim);
+    const first = Math.max(0, position + 1 - window);
     return heads.flatMap((head, index) => {
       const shared = Math.floor((index * (keyHeads[0]?.length ?? 0)) / heads.length);
-      const query = referenceRotate(head, position, theta);
-      const weights = referenceSoftmax(keyHeads.slice(0, position + 1).map((all) => dot(query, all[shared] ?? []) / Math.sqrt(headDim)));
+      const query = referenceRotate(head, position, rope);
+      const weights = referenceSoftmax(keyHeads.slice(first, position + 1).map((all) => cap(dot(query, all[shared] ?? []) * scale)));
       return Array.from({ length: headDim }, (_, i) =>
         dot(
           weights,
-          valueHeads.slice(0, position + 1).map((all) => all[shared]?.[i] ?? NaN),
+          valueHeads.slice(first, position + 1).map((all) => all[shared]?.[i] ?? NaN),
         ),
       );
     });
@@ -120,9 +144,9 @@ export function referenceFeedForward(x: Vector, weights: { gate: ReferenceLinear
 
 export interface ReferenceModel {
   readonly layers: number;
-  readonly headDim: number;
   readonly epsilon: number;
-  readonly theta: number;
+  /** Of each layer. */
+  readonly attention: readonly ReferenceAttention[];
   /** `weight` [V, d] is Wᵀ as it lies in files; deltas are as of a linear over one-hot tokens: A [r, V], B [d, r]. */
   readonly embedding: ReferenceLinear;
   readonly head: ReferenceLinear;
@@ -135,11 +159,14 @@ export interface ReferenceModel {
 
 /** Hidden states after the last norm of every token of one sequence: [t][d]. */
 export function referenceHidden(model: ReferenceModel, ids: readonly number[]): number[][] {
-  const { epsilon, headDim } = model;
+  const { epsilon } = model;
   const norm = (x: Vector, path: string): number[] => referenceRmsNorm(x, model.norm(path) ?? [], epsilon);
   let states: Matrix = ids.map((id) => referenceEmbedding(id, model.embedding));
   for (let layer = 0; layer < model.layers; layer++) {
     const path = `model.layers.${layer}`;
+    const attention = model.attention[layer];
+    if (!attention) throw new Error(`layer ${layer} has no attention`);
+    const { headDim } = attention;
     const normed = states.map((x) => norm(x, `${path}.input_layernorm`));
     const project = (which: string, normName?: string): number[][] => {
       const scale = normName === undefined ? undefined : model.norm(`${path}.self_attn.${normName}`);
@@ -148,7 +175,7 @@ export function referenceHidden(model: ReferenceModel, ids: readonly number[]): 
         return scale ? splitHeads(y, headDim).flatMap((head) => referenceRmsNorm(head, scale, epsilon)) : y;
       });
     };
-    const context = referenceAttention(project('q_proj', 'q_norm'), project('k_proj', 'k_norm'), project('v_proj'), headDim, model.theta);
+    const context = referenceAttention(project('q_proj', 'q_norm'), project('k_proj', 'k_norm'), project('v_proj'), attention);
     const middle = states.map((x, i) => addVectors(x, applyReferenceLinear(context[i] ?? [], model.linear(`${path}.self_attn.o_proj`))));
     const weights = {
       gate: model.linear(`${path}.mlp.gate_proj`),

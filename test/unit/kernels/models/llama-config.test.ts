@@ -38,7 +38,15 @@ const SMOLLM2 = {
 const REAL_CONFIGS: Record<string, [config: Record<string, unknown>, expected: Partial<ReturnType<typeof parseLlamaConfig>>]> = {
   'SmolLM2-135M-Instruct': [
     SMOLLM2,
-    { architecture: 'llama', headDim: 64, kvHeads: 3, ropeTheta: 100000, hasTiedEmbeddings: true, hasQkvBias: false, hasHeadNorms: false },
+    {
+      architecture: 'llama',
+      headDim: 64,
+      kvHeads: 3,
+      ropes: [{ theta: 100000, dim: 64 }],
+      hasTiedEmbeddings: true,
+      hasQkvBias: false,
+      hasHeadNorms: false,
+    },
   ],
   'TinyLlama-1.1B-Chat': [
     {
@@ -90,7 +98,7 @@ const REAL_CONFIGS: Record<string, [config: Record<string, unknown>, expected: P
       use_cache: true,
       vocab_size: 32000,
     },
-    { kvHeads: 32, headDim: 128, ropeTheta: 10000 },
+    { kvHeads: 32, headDim: 128, ropes: [{ theta: 10000, dim: 128 }] },
   ],
   'Mistral-7B-Instruct-v0.3': [
     {
@@ -116,7 +124,7 @@ const REAL_CONFIGS: Record<string, [config: Record<string, unknown>, expected: P
       use_cache: true,
       vocab_size: 32768,
     },
-    { architecture: 'mistral', headDim: 128, kvHeads: 8, ropeTheta: 1000000 },
+    { architecture: 'mistral', headDim: 128, kvHeads: 8, ropes: [{ theta: 1000000, dim: 128 }] },
   ],
   'Qwen2.5-0.5B-Instruct': [
     {
@@ -208,8 +216,17 @@ const REAL_CONFIGS: Record<string, [config: Record<string, unknown>, expected: P
       use_sliding_window: false,
       vocab_size: 256,
     },
-    { ropeTheta: 1000000, headDim: 16 },
+    { ropes: [{ theta: 1000000, dim: 16 }], headDim: 16 },
   ],
+};
+
+/** Llama 3.1's. */
+const LLAMA3_SCALING = {
+  factor: 8,
+  high_freq_factor: 4,
+  low_freq_factor: 1,
+  original_max_position_embeddings: 8192,
+  rope_type: 'llama3',
 };
 
 describe('parseLlamaConfig reads', () => {
@@ -230,6 +247,47 @@ describe('parseLlamaConfig reads', () => {
     ['biases of attention and feed-forward', { attention_bias: true, mlp_bias: true }],
   ];
   for (const [name, change] of tolerated) test(name, () => assert.equal(parseLlamaConfig({ ...SMOLLM2, ...change }).hiddenSize, 576));
+
+  const scalings: [string, object, object][] = [
+    ['llama3', LLAMA3_SCALING, { type: 'llama3', factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalPositions: 8192 }],
+    ['linear, in its old spelling', { type: 'linear', factor: 4 }, { type: 'linear', factor: 4 }],
+    [
+      'yarn, with what transformers adds',
+      { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 2048 },
+      { type: 'yarn', factor: 4, betaFast: 32, betaSlow: 1, originalPositions: 2048, isTruncated: true, magnitude: 0.1 * Math.log(4) + 1 },
+    ],
+    [
+      'yarn, all said',
+      { type: 'yarn', factor: 2, beta_fast: 16, beta_slow: 2, truncate: false, attention_factor: 0.7 },
+      { type: 'yarn', factor: 2, betaFast: 16, betaSlow: 2, originalPositions: 8192, isTruncated: false, magnitude: 0.7 },
+    ],
+  ];
+  for (const [name, section, scaling] of scalings) {
+    test(`rope scaling ${name}, in both spellings`, () => {
+      const expected = [{ theta: 100_000, dim: 64, scaling }];
+      assert.deepEqual(parseLlamaConfig({ ...SMOLLM2, rope_scaling: section }).ropes, expected);
+      const parameters = { ...section, rope_theta: 100_000 };
+      assert.deepEqual(parseLlamaConfig({ ...SMOLLM2, rope_theta: null, rope_parameters: parameters }).ropes, expected);
+      assert.deepEqual(parseLlamaConfig({ ...SMOLLM2, rope_scaling: section, rope_parameters: parameters }).ropes, expected);
+    });
+  }
+
+  test('which layers have a window', () => {
+    const windowsOf = (name: string, change: object): (number | undefined)[] =>
+      parseLlamaConfig({ ...REAL_CONFIGS[name]?.[0], ...change }).attention.map(({ window }) => window);
+    const MISTRAL = 'Mistral-7B-Instruct-v0.3';
+    const QWEN2 = 'Qwen2.5-0.5B-Instruct';
+    assert.deepEqual(new Set(windowsOf(MISTRAL, { sliding_window: 4096 })), new Set([4096]));
+    const absent: Record<string, unknown> = { ...REAL_CONFIGS[MISTRAL]?.[0] };
+    delete absent['sliding_window'];
+    assert.equal(parseLlamaConfig(absent).attention[0]?.window, 4096, "MistralConfig's own, where the file has none");
+    assert.deepEqual(new Set(windowsOf(MISTRAL, { sliding_window: null })), new Set([undefined]));
+    const deep = windowsOf(QWEN2, { use_sliding_window: true, sliding_window: 4096 });
+    assert.deepEqual([deep[20], deep[21], deep[23]], [undefined, 4096, 4096]);
+    const types = Array.from({ length: 24 }, (_, i) => (i === 1 ? 'sliding_attention' : 'full_attention'));
+    const typed = windowsOf(QWEN2, { use_sliding_window: true, sliding_window: 4096, layer_types: types });
+    assert.deepEqual([typed[0], typed[1], typed[23]], [undefined, 4096, undefined]);
+  });
 
   test('which projections have biases', () => {
     const { hasQkvBias, hasOutputBias, hasFeedForwardBias } = parseLlamaConfig({ ...SMOLLM2, attention_bias: true, mlp_bias: true });
@@ -256,17 +314,38 @@ describe('parseLlamaConfig refuses, naming the field:', () => {
     ['head_dim', { ...SMOLLM2, hidden_size: 577 }, /must be an integer/],
     ['rms_norm_eps', { ...SMOLLM2, rms_norm_eps: 0 }],
     ['hidden_act', { ...SMOLLM2, hidden_act: 'gelu' }, /found "gelu".*supported: "silu", "swish"/],
-    ['rope_scaling.rope_type', { ...SMOLLM2, rope_scaling: { rope_type: 'llama3', factor: 8 } }, /found "llama3"/],
-    ['rope_scaling.type', { ...SMOLLM2, rope_scaling: { type: 'linear', factor: 2 } }],
+    ['rope_scaling.rope_type', { ...SMOLLM2, rope_scaling: { rope_type: 'dynamic', factor: 8 } }, /found "dynamic".*"llama3", "yarn"/],
+    ['rope_scaling.type', { ...SMOLLM2, rope_scaling: { type: 'longrope', short_factor: [1], long_factor: [1] } }],
+    ['rope_scaling.type', { ...SMOLLM2, rope_scaling: { rope_type: 'linear', type: 'yarn', factor: 2 } }, /contradicts rope_type "linear"/],
+    ['rope_scaling.factor', { ...SMOLLM2, rope_scaling: { type: 'linear' } }, /found nothing/],
+    ['rope_scaling.beta_fast', { ...SMOLLM2, rope_scaling: { type: 'linear', factor: 2, beta_fast: 32 } }, /may change the mathematics/],
+    ['rope_scaling.high_freq_factor', { ...SMOLLM2, rope_scaling: { ...LLAMA3_SCALING, high_freq_factor: 1 } }, /above low_freq_factor 1/],
+    [
+      'rope_scaling.original_max_position_embeddings',
+      { ...SMOLLM2, rope_scaling: { ...LLAMA3_SCALING, original_max_position_embeddings: null } },
+    ],
+    [
+      'rope_parameters',
+      { ...SMOLLM2, rope_scaling: LLAMA3_SCALING, rope_parameters: { rope_type: 'default' } },
+      /contradicts rope_scaling/,
+    ],
     ['rope_scaling.factor', { ...SMOLLM2, rope_scaling: { rope_type: 'default', factor: 2 } }],
-    ['rope_parameters.rope_type', { ...SMOLLM2, rope_parameters: { rope_type: 'yarn', rope_theta: 100000 } }],
+    ['rope_parameters.factor', { ...SMOLLM2, rope_parameters: { rope_type: 'yarn', rope_theta: 100000 } }],
     ['rope_parameters.full_attention', { ...SMOLLM2, rope_parameters: { full_attention: { rope_theta: 100000 } } }],
     ['rope_parameters.rope_theta', { ...SMOLLM2, rope_parameters: { rope_theta: 10000 } }, /contradicts rope_theta 100000/],
     ['rope_theta', { ...SMOLLM2, rope_theta: -1 }],
     ['rope_interleaved', { ...SMOLLM2, rope_interleaved: true }],
     ['partial_rotary_factor', { ...SMOLLM2, partial_rotary_factor: 0.5 }],
-    ['sliding_window', { ...MISTRAL, sliding_window: 4096 }, /a window of 4096 below max_position_embeddings 32768/],
-    ['sliding_window', { ...QWEN2, use_sliding_window: true, sliding_window: 4096 }],
+    ['sliding_window', { ...SMOLLM2, sliding_window: 4096 }, /a window of 4096 below max_position_embeddings 8192/],
+    ['sliding_window', { ...MISTRAL, sliding_window: 0 }, /at least 1/],
+    ['sliding_window', { ...QWEN2, layer_types: Array.from({ length: 24 }, () => 'sliding_attention') }, /missing or off/],
+    ['use_sliding_window', { ...MISTRAL, sliding_window: 4096, use_sliding_window: false }],
+    [
+      'layer_types',
+      { ...MISTRAL, sliding_window: 4096, layer_types: Array.from({ length: 32 }, () => 'full_attention') },
+      /sliding_attention/,
+    ],
+    ['layer_types', { ...QWEN2, layer_types: Array.from({ length: 24 }, () => 'chunked_attention') }, /found "chunked_attention"/],
     ['layer_types', { ...SMOLLM2, layer_types: Array.from({ length: 30 }, (_, i) => (i % 2 ? 'full_attention' : 'sliding_attention')) }],
     ['layer_types', { ...SMOLLM2, layer_types: ['full_attention'] }, /30 layers/],
     ['attention_bias', { ...MISTRAL, attention_bias: true }],

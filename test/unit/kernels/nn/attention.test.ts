@@ -2,21 +2,24 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Graph } from '#kernels/graph/graph.js';
+import type { AttentionShape } from '#kernels/nn/attention-state.js';
 import { createAttention, projectHeads } from '#kernels/nn/attention.js';
 import { chooseKernels, type ProviderKernels } from '#kernels/nn/provider-kernels.js';
 import { createRightFactor } from '#kernels/nn/right-factor.js';
 import { createRopeCaches } from '#kernels/nn/rope.js';
 import { float32, int32, int64, numbersOf, runGraph, type Tensors } from '#test/fixtures/graph-session.js';
 import { createRandomTensors, largestDifference } from '#test/fixtures/random-tensors.js';
-import { referenceAttention, referenceRmsNorm, splitHeads, type Matrix } from '#test/reference/decoder.js';
+import { referenceAttention, referenceRmsNorm, splitHeads, type Matrix, type ReferenceAttention } from '#test/reference/decoder.js';
+import { referenceFrequencies } from '#test/reference/rope.js';
 
 const TOLERANCE = 5e-6;
 const THETA = 10_000;
+const POSITIONS = 256;
 
-interface Shape {
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
+interface Shape extends AttentionShape {
+  readonly window?: number;
+  /** Numbers of a head that turn. @default all */
+  readonly turning?: number;
 }
 
 /** A step of attention alone: query, key and value are inputs. */
@@ -36,12 +39,16 @@ function buildStep(
   const pastLengths = graph.input('pastLengths', 'int32', ['b']);
   const fedLengths = graph.input('fedLengths', 'int32', ['b']);
   const totalLength = graph.input('totalLength', 'int32', []);
-  const rope = createRopeCaches(graph, { theta: THETA, headDim, positions: 64 }, 'rope');
+  const rope = createRopeCaches(graph, { theta: THETA, dim: shape.turning ?? headDim }, POSITIONS, 'rope');
+  const kind = { rope, ...(shape.window === undefined ? {} : { window: shape.window }) };
   const rows = { pastLengths, fedLengths, width: graph.input('width', 'int64', [1]), timeDim: 't', totalLength };
-  const { context, present } = createAttention(graph, kernels, shape, rope, rows, 'present')({ query, key, value }, past, 'attention');
+  const { context, present } = createAttention(graph, kernels, shape, kind, rows, 'present')({ query, key, value }, past, 'attention');
   const outputs = [context, present.key, present.value];
   return { graph, outputs: [context.name, present.key.name, present.value.name], build: (feeds) => runGraph(graph, outputs, feeds) };
 }
+
+/** Inside prompts of many blocks. */
+const LONG_WINDOW = 100;
 
 const SHAPES: readonly Shape[] = [
   { heads: 4, kvHeads: 2, headDim: 16 },
@@ -49,15 +56,30 @@ const SHAPES: readonly Shape[] = [
   { heads: 3, kvHeads: 3, headDim: 16 },
   { heads: 4, kvHeads: 2, headDim: 24 },
   { heads: 2, kvHeads: 1, headDim: 6 },
+  { heads: 4, kvHeads: 2, headDim: 16, window: 3 },
+  { heads: 4, kvHeads: 2, headDim: 6, window: 1 },
+  { heads: 2, kvHeads: 2, headDim: 16, window: 8 },
+  { heads: 4, kvHeads: 2, headDim: 16, window: LONG_WINDOW, attentionSoftCap: 2 },
+  { heads: 4, kvHeads: 1, headDim: 16, attentionSoftCap: 2, attentionScale: 0.7 },
+  { heads: 4, kvHeads: 2, headDim: 32, window: 4, attentionSoftCap: 1.5, attentionScale: 0.4 },
+  { heads: 2, kvHeads: 1, headDim: 32, turning: 16 },
+  { heads: 2, kvHeads: 1, headDim: 32, turning: 24, window: 5 },
 ];
+
+function describeShape({ heads, kvHeads, headDim, ...more }: Shape): string {
+  return [`${heads}/${kvHeads} heads of ${headDim}`, ...Object.entries(more).map(([name, value]) => `${name} ${value}`)].join(', ');
+}
 
 describe('attention', () => {
   for (const shape of SHAPES) {
-    const choices = (['cpu', 'webgpu', 'cuda'] as const).map((provider) => chooseKernels(provider, shape.headDim));
+    const choices = (['cpu', 'webgpu', 'cuda'] as const).map((provider) =>
+      chooseKernels(provider, shape.headDim, [shape.turning ?? shape.headDim]),
+    );
     const different = new Map(choices.map((kernels) => [`${kernels.attention} attention, ${kernels.product} products`, kernels]));
     for (const [kernelNames, kernels] of different) {
-      for (const lengths of [[7], [5, 1, 8, 3]]) {
-        test(`${kernelNames}, ${shape.heads}/${shape.kvHeads} heads of ${shape.headDim}, prompts of ${lengths.join()}`, async () => {
+      const long = shape.window === LONG_WINDOW ? [[200, 7, 150]] : [];
+      for (const lengths of [[7], [5, 1, 8, 3], ...long]) {
+        test(`${kernelNames}, ${describeShape(shape)}, prompts of ${lengths.join()}`, async () => {
           await checkAgainstReference(kernels, shape, lengths);
         });
       }
@@ -67,10 +89,21 @@ describe('attention', () => {
   test('fused kernels are chosen only where they work', () => {
     assert.deepEqual(chooseKernels('cpu', 64), { attention: 'fused', product: 'fused' });
     assert.deepEqual(chooseKernels('cpu', 24), { attention: 'plain', product: 'fused' });
+    assert.deepEqual(chooseKernels('cpu', 32, [32, 24]), { attention: 'plain', product: 'fused' });
     assert.deepEqual(chooseKernels('webgpu', 128), { attention: 'plain', product: 'plain' });
     assert.deepEqual(chooseKernels('cuda', 64), { attention: 'plain', product: 'fused' });
   });
 });
+
+function toReference({ headDim, turning: dim = headDim, attentionScale, attentionSoftCap, window }: Shape): ReferenceAttention {
+  return {
+    headDim,
+    rope: { frequencies: referenceFrequencies({ theta: THETA, dim }) },
+    ...(attentionScale === undefined ? {} : { scale: attentionScale }),
+    ...(attentionSoftCap === undefined ? {} : { softCap: attentionSoftCap }),
+    ...(window === undefined ? {} : { window }),
+  };
+}
 
 async function checkAgainstReference(kernels: ProviderKernels, shape: Shape, lengths: readonly number[]): Promise<void> {
   const laterSteps = 3;
@@ -81,7 +114,7 @@ async function checkAgainstReference(kernels: ProviderKernels, shape: Shape, len
     key: random.matrix(length + laterSteps, kvHeads * headDim, 2),
     value: random.matrix(length + laterSteps, kvHeads * headDim, 2),
   }));
-  const expected = sequences.map(({ query, key, value }) => referenceAttention(query, key, value, headDim, THETA));
+  const expected = sequences.map(({ query, key, value }) => referenceAttention(query, key, value, toReference(shape)));
   const step = buildStep(kernels, shape);
   const batch = lengths.length;
   const width = Math.max(...lengths);

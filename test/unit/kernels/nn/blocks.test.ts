@@ -1,11 +1,10 @@
-// Norm, feed-forward and rotary tables against a float64 reference.
+// Norm and feed-forward against a float64 reference.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Graph } from '#kernels/graph/graph.js';
 import { gatedFeedForward } from '#kernels/nn/gated-feed-forward.js';
 import { applyLinear } from '#kernels/nn/linear.js';
 import { createRightFactor } from '#kernels/nn/right-factor.js';
-import { createRopeCaches } from '#kernels/nn/rope.js';
 import { float32, numbersOf, runGraph } from '#test/fixtures/graph-session.js';
 import { createRandomTensors, largestDifference } from '#test/fixtures/random-tensors.js';
 import { applyReferenceLinear, referenceFeedForward, referenceRmsNorm } from '#test/reference/decoder.js';
@@ -65,15 +64,4 @@ describe('gatedFeedForward and applyLinear', () => {
       assert.ok(largestDifference(numbersOf(outputs[y.name]), expected) < 3e-5);
     });
   }
-});
-
-test('rotary tables hold the cosine and sine of position times frequency', async () => {
-  const [theta, headDim, positions] = [500_000, 12, 300];
-  const graph = Graph.create('rope');
-  const { cos, sin } = createRopeCaches(graph, { theta, headDim, positions }, 'rope');
-  const outputs = await runGraph(graph, [cos, sin], {});
-  const angles = Array.from({ length: (positions * headDim) / 2 }, (_, i) => Math.floor(i / 6) * theta ** (-(i % 6) / 6));
-  // An angle of 300 in fp32 is known to 3e-5.
-  assert.ok(largestDifference(numbersOf(outputs[cos.name]), angles.map(Math.cos)) < 3e-5);
-  assert.ok(largestDifference(numbersOf(outputs[sin.name]), angles.map(Math.sin)) < 3e-5);
 });

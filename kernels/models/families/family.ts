@@ -1,0 +1,17 @@
+// What a file of a family says: by which names config.json knows it, and what its models do that others do not.
+import type { ConfigReader } from '../config-reader.js';
+import type { DecoderArchitecture, DecoderSizes, DecoderTraits } from '../decoder-config.js';
+
+export interface Family {
+  readonly architecture: DecoderArchitecture;
+  /** transformers' class, in `architectures`. */
+  readonly className: string;
+  /** In `model_type`. */
+  readonly modelType: string;
+  /** Whether transformers takes one key/value head per query head where the field is absent; else its default is the size of one model. */
+  readonly hasDefaultKvHeads: boolean;
+  /** Whether it takes hidden_size / heads where `head_dim` is absent. */
+  readonly hasDefaultHeadDim: boolean;
+  /** @throws ModelConfigError naming the field */
+  readTraits(reader: ConfigReader, sizes: DecoderSizes): DecoderTraits;
+}
