@@ -9,7 +9,7 @@ const OPSETS = [
   { domain: 'com.microsoft', version: 1 },
 ] as const;
 const EXTERNAL_LOCATION = 1;
-const ATTRIBUTE_TYPE = { float: 1, int: 2, graph: 5, ints: 7 } as const;
+const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
 
 /** The graph as a serialized ModelProto. Node and value names are kept: profiles and runtime errors quote them. */
 export function encodeModel(graph: GraphModel): Uint8Array {
@@ -51,6 +51,9 @@ function writeAttribute(writer: ProtobufWriter, name: string, attribute: Attribu
       break;
     case 'int':
       writer.int(3, attribute.value);
+      break;
+    case 'string':
+      writer.string(4, attribute.value);
       break;
     case 'graph':
       writer.message(6, (inner) => writeGraph(inner, attribute.value));

@@ -32,6 +32,7 @@ export type Initializer = InlineTensor | ExternalTensor;
 export type AttributeValue =
   | { readonly type: 'int'; readonly value: number }
   | { readonly type: 'float'; readonly value: number }
+  | { readonly type: 'string'; readonly value: string }
   | { readonly type: 'ints'; readonly value: readonly number[] }
   | { readonly type: 'graph'; readonly value: GraphModel };
 

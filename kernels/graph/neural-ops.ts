@@ -63,6 +63,12 @@ export class NeuralOps extends TensorOps {
     return this.emit({ op: 'LogSoftmax', inputs: [value], attributes: { axis: int(-1) }, name, dtype: 'float32', shape: value.shape });
   }
 
+  /** x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))). */
+  geluTanh(value: FloatValue, name: string): FloatValue {
+    const attributes = { approximate: { type: 'string', value: 'tanh' } } as const;
+    return this.emit({ op: 'Gelu', inputs: [value], attributes, name, dtype: 'float32', shape: value.shape });
+  }
+
   /** RMS norm over the last axis: x / √(mean(x²) + ε) ∘ scale. */
   rootMeanSquareNorm(value: FloatValue, scale: FloatValue, epsilon: number, name: string): FloatValue {
     assertShape(scale, [getDim(value.shape, -1)], name);

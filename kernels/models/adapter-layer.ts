@@ -33,7 +33,10 @@ export interface AdapterLayer {
 }
 
 /** Declares the classes' scales once, and the factors of each module that they reach. */
-export function createAdapterLayer(graph: Graph, { mode, precision, bytes, classes, gained, kernels: { product } }: ProgramPlan): AdapterLayer {
+export function createAdapterLayer(
+  graph: Graph,
+  { mode, precision, bytes, classes, gained, kernels: { product } }: ProgramPlan,
+): AdapterLayer {
   const rows = mode === 'merged' ? 1 : 'c';
   /** [rows, R] as they are fed; beside the weights [rows, 1, R]. */
   const declared = (declare: typeof declareScale, targets: readonly LinearClass[]): Map<LinearClass, FloatValue> =>

@@ -1,6 +1,7 @@
 // Reads config.json of a decoder, as transformers 4 and 5 write it, into what the graphs need: sizes here, what differs in its family's file.
 // A field that changes the mathematics and is not supported is refused by name; so is a field nobody here knows, unless it is off: an ignored
 // one would give wrong numbers in silence.
+import type { GateActivation } from '../nn/gated-feed-forward.js';
 import type { Rope } from '../nn/rope-frequencies.js';
 import { ConfigReader, ModelConfigError } from './config-reader.js';
 import { FAMILIES } from './families/families.js';
@@ -10,7 +11,7 @@ import { MAX_POSITIONS } from './rope-config.js';
 
 export { ModelConfigError } from './config-reader.js';
 
-export type DecoderArchitecture = 'llama' | 'mistral' | 'qwen2' | 'qwen3';
+export type DecoderArchitecture = 'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gemma2' | 'gemma3';
 
 export interface DecoderSizes {
   readonly layers: number;
@@ -39,8 +40,21 @@ export interface DecoderTraits {
   readonly hasQkvBias: boolean;
   readonly hasOutputBias: boolean;
   readonly hasFeedForwardBias: boolean;
-  /** Qwen3 normalises each head of query and key. */
+  /** Each head of query and key is normalised. */
   readonly hasHeadNorms: boolean;
+  /** What attention and feed-forward add is normalised before it is added. */
+  readonly hasOutputNorms: boolean;
+  /** Norms scale by 1 + w, not by w. */
+  readonly hasUnitOffsetNorms: boolean;
+  readonly activation: GateActivation;
+  /** Factor on embedded tokens, adapters' share included. */
+  readonly embeddingScale: number;
+  /** Factor on q·k. @default 1/√headDim */
+  readonly attentionScale?: number;
+  /** c in c·tanh(x/c) of the scores of attention. @default scores as they are */
+  readonly attentionSoftCap?: number;
+  /** The same of the logits, adapters' share included. */
+  readonly logitSoftCap?: number;
 }
 
 export interface DecoderConfig extends DecoderSizes, DecoderTraits {
@@ -70,7 +84,7 @@ export function parseDecoderConfig(json: unknown): DecoderConfig {
     architecture: family.architecture,
     ...sizes,
     normEpsilon: reader.positive('rms_norm_eps'),
-    hasTiedEmbeddings: reader.boolean('tie_word_embeddings', false),
+    hasTiedEmbeddings: reader.boolean('tie_word_embeddings', family.hasDefaultTiedEmbeddings ?? false),
     ...family.readTraits(reader, sizes),
   };
   reader.refuseUnknown(HARMLESS_FIELDS);

@@ -12,7 +12,7 @@ export interface AttentionWeights {
   readonly query: Linear;
   readonly key: Linear;
   readonly value: Linear;
-  /** Qwen3: RMS norm over each head of query and key, scale [headDim]. */
+  /** Qwen3, Gemma 3: RMS norm over each head of query and key, scale [headDim]. */
   readonly norms?: { readonly query: FloatValue; readonly key: FloatValue; readonly epsilon: number };
 }
 
@@ -54,7 +54,13 @@ export function createAttention(
 }
 
 /** Query, key and value of x [b, t, d], heads normalised where the model does so. */
-export function projectHeads(graph: Graph, x: FloatValue, weights: AttentionWeights, headDim: number, name: string): ProjectedHeads {
+export function projectHeads(
+  graph: Graph,
+  x: FloatValue,
+  weights: AttentionWeights,
+  { headDim }: AttentionShape,
+  name: string,
+): ProjectedHeads {
   const { norms } = weights;
   const normalize = (projected: FloatValue, scale: FloatValue | undefined, which: string): FloatValue =>
     scale && norms ? normalizeHeads(graph, projected, scale, norms.epsilon, headDim, `${name}.${which}`) : projected;

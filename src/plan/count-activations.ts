@@ -29,7 +29,7 @@ const SHARED_INPUTS: readonly (readonly LinearClass[])[] = [['q_proj', 'k_proj',
  * @param adapted the modules with factors beside them; undefined where all weights are trained
  */
 export function countActivationBytes(config: LlamaConfig, options: StepOptions, adapted?: readonly AdaptedModule[]): number {
-  const { layers, headDim, hiddenSize, vocabularySize } = config;
+  const { layers, hiddenSize, vocabularySize, logitSoftCap, ropes } = config;
   const { batch, length } = options;
   const tokens = batch * length;
   const bytes = FORMAT_BYTES[formatOf(options.precision)];
@@ -39,21 +39,24 @@ export function countActivationBytes(config: LlamaConfig, options: StepOptions, 
     : layerBytes.reduce((sum, layer) => sum + layer, 0);
   const outside = adapted?.filter(({ module }) => !isInLayer(module.class));
   const head = outside === undefined ? bytes * hiddenSize : countFactorBytes(outside, options);
-  const end = countNormBytes(hiddenSize, 1, bytes, adapted === undefined) + head + FP32 * vocabularySize;
-  const rope = 2 * bytes * headDim * length;
+  // tanh keeps its result.
+  const capped = logitSoftCap === undefined ? 0 : bytes * vocabularySize;
+  const end = countNormBytes(config, hiddenSize, 1, bytes, adapted === undefined) + head + capped + FP32 * vocabularySize;
+  const rope = 2 * bytes * ropes.reduce((sum, { dim }) => sum + dim, 0) * length;
   return tokens * (kept + end) + rope;
 }
 
 /** Bytes a token. */
 function countLayerBytes(config: LlamaConfig, options: StepOptions, layer: number, adapted: readonly AdaptedModule[] | undefined): number {
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, hasHeadNorms } = config;
+  const { hiddenSize, intermediateSize, heads, kvHeads, headDim, hasHeadNorms, hasOutputNorms } = config;
   const bytes = FORMAT_BYTES[formatOf(options.precision)];
   const isTrained = adapted === undefined;
-  const norm = countNormBytes(hiddenSize, 1, bytes, isTrained);
+  const norm = countNormBytes(config, hiddenSize, 1, bytes, isTrained);
   // The first norm reads the embedding, whose gradient nobody asks for while it is frozen.
   const needsFirstNorm = layer > 0 || isTrained || adapted.some(({ module }) => module.class === 'embed_tokens');
   const headNorms = hasHeadNorms
-    ? countNormBytes(heads * headDim, heads, bytes, isTrained) + countNormBytes(kvHeads * headDim, kvHeads, bytes, isTrained)
+    ? countNormBytes(config, heads * headDim, heads, bytes, isTrained) +
+      countNormBytes(config, kvHeads * headDim, kvHeads, bytes, isTrained)
     : 0;
   // Query, key, value and what comes out of them; the softmax's logarithm by head.
   const attention = 2 * bytes * (heads + kvHeads) * headDim + FP32 * heads;
@@ -65,12 +68,16 @@ function countLayerBytes(config: LlamaConfig, options: StepOptions, layer: numbe
         adapted.filter(({ module }) => module.layer === layer && isInLayer(module.class)),
         options,
       );
-  return (needsFirstNorm ? 2 : 1) * norm + headNorms + attention + feedForward + inputs;
+  const norms = (needsFirstNorm ? 2 : 1) + (hasOutputNorms ? 2 : 0);
+  return norms * norm + headNorms + attention + feedForward + inputs;
 }
 
-/** Bytes a token of a root mean square norm: its input in fp32, 1/rms of each group, and for its own weight's gradient the normed input. */
-function countNormBytes(width: number, groups: number, bytes: number, isTrained: boolean): number {
-  return FP32 * (width + groups) + (isTrained ? bytes * width : 0);
+/**
+ * Bytes a token of a root mean square norm: its input in fp32, 1/rms of each group, and for its own weight's gradient the normed input, which
+ * Gemma multiplies in fp32.
+ */
+function countNormBytes(config: LlamaConfig, width: number, groups: number, bytes: number, isTrained: boolean): number {
+  return FP32 * (width + groups) + (isTrained ? (config.hasUnitOffsetNorms ? FP32 : bytes) * width : 0);
 }
 
 /**

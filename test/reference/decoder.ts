@@ -1,4 +1,4 @@
-// A decoder of the Llama family in float64, one token row at a time, written from the papers and transformers' sources and from nothing in
+// Llama, and what Gemma and others do differently, in float64, one token row at a time, written from the papers and transformers' sources and from nothing in
 // kernels/: what the graphs are compared with where PEFT left no numbers.
 
 export type Vector = readonly number[];
@@ -132,12 +132,23 @@ export function referenceAttention(queries: Matrix, keys: Matrix, values: Matrix
   });
 }
 
-/** down(silu(gate(x)) ∘ up(x)) for one row. */
-export function referenceFeedForward(x: Vector, weights: { gate: ReferenceLinear; up: ReferenceLinear; down: ReferenceLinear }): number[] {
+export type ReferenceActivation = 'silu' | 'gelu-tanh';
+
+function activate(x: number, activation: ReferenceActivation): number {
+  if (activation === 'silu') return x / (1 + Math.exp(-x));
+  return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+}
+
+/** down(act(gate(x)) ∘ up(x)) for one row. */
+export function referenceFeedForward(
+  x: Vector,
+  weights: { gate: ReferenceLinear; up: ReferenceLinear; down: ReferenceLinear },
+  activation: ReferenceActivation = 'silu',
+): number[] {
   const gate = applyReferenceLinear(x, weights.gate);
   const up = applyReferenceLinear(x, weights.up);
   return applyReferenceLinear(
-    gate.map((value, i) => (value / (1 + Math.exp(-value))) * (up[i] ?? NaN)),
+    gate.map((value, i) => activate(value, activation) * (up[i] ?? NaN)),
     weights.down,
   );
 }
@@ -145,6 +156,12 @@ export function referenceFeedForward(x: Vector, weights: { gate: ReferenceLinear
 export interface ReferenceModel {
   readonly layers: number;
   readonly epsilon: number;
+  /** @default 'silu' */
+  readonly activation?: ReferenceActivation;
+  /** Factor on embedded tokens. @default 1 */
+  readonly embeddingScale?: number;
+  /** c in c·tanh(x/c) of the logits. */
+  readonly logitSoftCap?: number;
   /** Of each layer. */
   readonly attention: readonly ReferenceAttention[];
   /** `weight` [V, d] is Wᵀ as it lies in files; deltas are as of a linear over one-hot tokens: A [r, V], B [d, r]. */
@@ -153,7 +170,7 @@ export interface ReferenceModel {
   readonly finalNorm: Vector;
   /** A linear module by path, `model.layers.0.self_attn.q_proj`. */
   readonly linear: (path: string) => ReferenceLinear;
-  /** A norm's scale by path, `model.layers.0.input_layernorm`; undefined where the model has none. */
+  /** What a norm multiplies with by path, `model.layers.0.input_layernorm`; undefined where the model has none. */
   readonly norm: (path: string) => Vector | undefined;
 }
 
@@ -161,7 +178,8 @@ export interface ReferenceModel {
 export function referenceHidden(model: ReferenceModel, ids: readonly number[]): number[][] {
   const { epsilon } = model;
   const norm = (x: Vector, path: string): number[] => referenceRmsNorm(x, model.norm(path) ?? [], epsilon);
-  let states: Matrix = ids.map((id) => referenceEmbedding(id, model.embedding));
+  const isAround = model.norm('model.layers.0.pre_feedforward_layernorm') !== undefined;
+  let states: Matrix = ids.map((id) => referenceEmbedding(id, model.embedding).map((value) => value * (model.embeddingScale ?? 1)));
   for (let layer = 0; layer < model.layers; layer++) {
     const path = `model.layers.${layer}`;
     const attention = model.attention[layer];
@@ -176,18 +194,27 @@ export function referenceHidden(model: ReferenceModel, ids: readonly number[]): 
       });
     };
     const context = referenceAttention(project('q_proj', 'q_norm'), project('k_proj', 'k_norm'), project('v_proj'), attention);
-    const middle = states.map((x, i) => addVectors(x, applyReferenceLinear(context[i] ?? [], model.linear(`${path}.self_attn.o_proj`))));
+    const middle = states.map((x, i) => {
+      const attended = applyReferenceLinear(context[i] ?? [], model.linear(`${path}.self_attn.o_proj`));
+      return addVectors(x, isAround ? norm(attended, `${path}.post_attention_layernorm`) : attended);
+    });
     const weights = {
       gate: model.linear(`${path}.mlp.gate_proj`),
       up: model.linear(`${path}.mlp.up_proj`),
       down: model.linear(`${path}.mlp.down_proj`),
     };
-    states = middle.map((x) => addVectors(x, referenceFeedForward(norm(x, `${path}.post_attention_layernorm`), weights)));
+    states = middle.map((x) => {
+      const normed = norm(x, `${path}.${isAround ? 'pre_feedforward_layernorm' : 'post_attention_layernorm'}`);
+      const fed = referenceFeedForward(normed, weights, model.activation);
+      return addVectors(x, isAround ? norm(fed, `${path}.post_feedforward_layernorm`) : fed);
+    });
   }
   return states.map((x) => referenceRmsNorm(x, model.finalNorm, epsilon));
 }
 
 /** Logits after every token of one sequence: [t][V]. */
 export function referenceLogits(model: ReferenceModel, ids: readonly number[]): number[][] {
-  return referenceHidden(model, ids).map((x) => applyReferenceLinear(x, model.head));
+  const { logitSoftCap: cap } = model;
+  const logits = referenceHidden(model, ids).map((x) => applyReferenceLinear(x, model.head));
+  return cap === undefined ? logits : logits.map((row) => row.map((value) => cap * Math.tanh(value / cap)));
 }

@@ -12,6 +12,20 @@ export interface Family {
   readonly hasDefaultKvHeads: boolean;
   /** Whether it takes hidden_size / heads where `head_dim` is absent. */
   readonly hasDefaultHeadDim: boolean;
+  /** What it takes where `tie_word_embeddings` is absent. @default false */
+  readonly hasDefaultTiedEmbeddings?: boolean;
   /** @throws ModelConfigError naming the field */
   readTraits(reader: ConfigReader, sizes: DecoderSizes): DecoderTraits;
 }
+
+/** Llama's, without biases. */
+export const PLAIN_TRAITS = {
+  hasQkvBias: false,
+  hasOutputBias: false,
+  hasFeedForwardBias: false,
+  hasHeadNorms: false,
+  hasOutputNorms: false,
+  hasUnitOffsetNorms: false,
+  activation: 'silu',
+  embeddingScale: 1,
+} as const satisfies Omit<DecoderTraits, 'ropes' | 'attention'>;

@@ -1,7 +1,7 @@
 // Llama 1 to 3: the plain decoder that the others differ from.
 import { readRope } from '../rope-config.js';
 import { attendWithin, readWindows } from '../window-config.js';
-import type { Family } from './family.js';
+import { PLAIN_TRAITS, type Family } from './family.js';
 
 export const llama: Family = {
   architecture: 'llama',
@@ -19,12 +19,12 @@ export const llama: Family = {
     const windows = readWindows(reader, sizes, { isOn, slides: 'never', followsLayerTypes: false });
     const hasAttentionBias = reader.boolean('attention_bias', false);
     return {
+      ...PLAIN_TRAITS,
       ropes: [rope],
       attention: windows.map(({ window }) => attendWithin(window, 0)),
       hasQkvBias: hasAttentionBias,
       hasOutputBias: hasAttentionBias,
       hasFeedForwardBias: reader.boolean('mlp_bias', false),
-      hasHeadNorms: false,
     };
   },
 };

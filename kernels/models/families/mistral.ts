@@ -1,7 +1,7 @@
 // Mistral: Llama with a window over every layer.
 import { readRope } from '../rope-config.js';
 import { attendWithin, readWindows } from '../window-config.js';
-import type { Family } from './family.js';
+import { PLAIN_TRAITS, type Family } from './family.js';
 
 /** MistralConfig's own. */
 const DEFAULT_WINDOW = 4096;
@@ -22,12 +22,9 @@ export const mistral: Family = {
     // Its class reads no such switch: the window would stay on.
     if (windows.some(({ window }) => window !== undefined)) reader.oneOf('use_sliding_window', [true, undefined]);
     return {
+      ...PLAIN_TRAITS,
       ropes: [rope],
       attention: windows.map(({ window }) => attendWithin(window, 0)),
-      hasQkvBias: false,
-      hasOutputBias: false,
-      hasFeedForwardBias: false,
-      hasHeadNorms: false,
     };
   },
 };

@@ -3,7 +3,7 @@ import type { ConfigReader } from '../config-reader.js';
 import type { DecoderSizes, DecoderTraits } from '../decoder-config.js';
 import { readRope } from '../rope-config.js';
 import { attendWithin, readWindows } from '../window-config.js';
-import type { Family } from './family.js';
+import { PLAIN_TRAITS, type Family } from './family.js';
 
 /** Of Qwen2Config and Qwen3Config. */
 const DEFAULT_WINDOW = 4096;
@@ -18,7 +18,7 @@ export const qwen2: Family = {
   readTraits: (reader, sizes) => {
     // Its class has these biases always, and reads no such field.
     reader.boolean('attention_bias', false);
-    return { ...readCommon(reader, sizes), hasQkvBias: true, hasOutputBias: false, hasHeadNorms: false };
+    return { ...readCommon(reader, sizes), hasQkvBias: true };
   },
 };
 
@@ -34,7 +34,7 @@ export const qwen3: Family = {
   },
 };
 
-function readCommon(reader: ConfigReader, sizes: DecoderSizes): Pick<DecoderTraits, 'ropes' | 'attention' | 'hasFeedForwardBias'> {
+function readCommon(reader: ConfigReader, sizes: DecoderSizes): DecoderTraits {
   reader.oneOf('hidden_act', ['silu', 'swish', undefined]);
   reader.oneOf('partial_rotary_factor', [1, undefined]);
   if (reader.boolean('mlp_bias', false)) throw reader.error('mlp_bias', 'Qwen has no feed-forward biases, found true');
@@ -47,5 +47,5 @@ function readCommon(reader: ConfigReader, sizes: DecoderSizes): Pick<DecoderTrai
     slides: (layer) => layer >= firstLayer,
     followsLayerTypes: true,
   });
-  return { ropes: [rope], attention: windows.map(({ window }) => attendWithin(window, 0)), hasFeedForwardBias: false };
+  return { ...PLAIN_TRAITS, ropes: [rope], attention: windows.map(({ window }) => attendWithin(window, 0)) };
 }

@@ -61,6 +61,22 @@ const MODELS: Record<string, TestModel> = {
     storage: 'BF16',
     files: ['model.safetensors'],
   },
+  'gemma 2, fused and plain, all caps, a window of 3 in every other layer, fp32': {
+    config: {
+      ...{ architectures: ['Gemma2ForCausalLM'], num_attention_heads: 4, num_key_value_heads: 2, head_dim: 16 },
+      ...{ sliding_window: 3, query_pre_attn_scalar: 10, attn_logit_softcapping: 2, final_logit_softcapping: 5 },
+    },
+    storage: 'F32',
+    files: ['model.safetensors'],
+  },
+  'gemma 3, two ropes, a window of 4 in one layer, plain attention over heads of 8, bf16': {
+    config: {
+      ...{ architectures: ['Gemma3ForCausalLM'], num_attention_heads: 4, num_key_value_heads: 1, head_dim: 8 },
+      ...{ sliding_window: 4, sliding_window_pattern: 2, query_pre_attn_scalar: 8, rope_scaling: { rope_type: 'linear', factor: 2 } },
+    },
+    storage: 'BF16',
+    files: ['model.safetensors'],
+  },
 };
 
 describe('a step program agrees with the float64 decoder', () => {

@@ -195,7 +195,7 @@ test('projectHeads normalises each head of query and key, and leaves values alon
       value: table('v', weights.value),
       norms: { query: norm('qNorm', scales.query), key: norm('kNorm', scales.key), epsilon: 1e-6 },
     },
-    headDim,
+    { heads, kvHeads, headDim },
     'layer',
   );
   const outputs = await runGraph(graph, Object.values(projected), { x: float32(rows.flat(), [1, 5, width]) });

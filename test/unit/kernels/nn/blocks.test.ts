@@ -30,12 +30,13 @@ describe('rootMeanSquareNorm', () => {
 });
 
 describe('gatedFeedForward and applyLinear', () => {
-  for (const [hasBias, product] of [
-    [false, 'fused'],
-    [true, 'fused'],
-    [true, 'plain'],
+  for (const [hasBias, product, activation] of [
+    [false, 'fused', 'silu'],
+    [true, 'fused', 'silu'],
+    [true, 'plain', 'silu'],
+    [false, 'fused', 'gelu-tanh'],
   ] as const) {
-    test(`${hasBias ? 'with' : 'without'} biases, ${product} products`, async () => {
+    test(`${hasBias ? 'with' : 'without'} biases, ${product} products, ${activation}`, async () => {
       const random = createRandomTensors(3);
       const [width, inner] = [12, 20];
       const create = (dOut: number, dIn: number) => ({
@@ -56,10 +57,10 @@ describe('gatedFeedForward and applyLinear', () => {
       const x = graph.input('x', 'float32', ['b', 't', width]);
       const loaded = { gate: load('gate', weights.gate), up: load('up', weights.up), down: load('down', weights.down) };
       const plain = applyLinear(graph, { values: x }, loaded.gate, 'plain');
-      const y = gatedFeedForward(graph, x, loaded, 'layer');
+      const y = gatedFeedForward(graph, x, loaded, activation, 'layer');
       const outputs = await runGraph(graph, [plain, y], { x: float32(rows.flat(), [2, 2, width]) });
       const expectedPlain = rows.flatMap((row) => applyReferenceLinear(row, weights.gate));
-      const expected = rows.flatMap((row) => referenceFeedForward(row, weights));
+      const expected = rows.flatMap((row) => referenceFeedForward(row, weights, activation));
       assert.ok(largestDifference(numbersOf(outputs[plain.name]), expectedPlain) < 5e-6);
       assert.ok(largestDifference(numbersOf(outputs[y.name]), expected) < 3e-5);
     });

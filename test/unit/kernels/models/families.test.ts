@@ -1,0 +1,162 @@
+// config.json of families that differ from Llama, as transformers 4 and 5 write it: what is read, and what is refused by name.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ModelConfigError, parseLlamaConfig } from '#kernels/models/llama.js';
+
+type Json = Record<string, unknown>;
+
+/** gemma-2-2b-it, transformers 4.42. */
+const GEMMA2: Json = {
+  architectures: ['Gemma2ForCausalLM'],
+  attention_bias: false,
+  attention_dropout: 0.0,
+  attn_logit_softcapping: 50.0,
+  bos_token_id: 2,
+  cache_implementation: 'hybrid',
+  eos_token_id: [1, 107],
+  final_logit_softcapping: 30.0,
+  head_dim: 256,
+  hidden_act: 'gelu_pytorch_tanh',
+  hidden_activation: 'gelu_pytorch_tanh',
+  hidden_size: 2304,
+  initializer_range: 0.02,
+  intermediate_size: 9216,
+  max_position_embeddings: 8192,
+  model_type: 'gemma2',
+  num_attention_heads: 8,
+  num_hidden_layers: 26,
+  num_key_value_heads: 4,
+  pad_token_id: 0,
+  query_pre_attn_scalar: 224,
+  rms_norm_eps: 1e-6,
+  rope_theta: 10000.0,
+  sliding_window: 4096,
+  torch_dtype: 'bfloat16',
+  transformers_version: '4.42.4',
+  use_cache: true,
+  vocab_size: 256000,
+};
+
+/** gemma-3-1b-it, transformers 4.50. */
+const GEMMA3: Json = {
+  architectures: ['Gemma3ForCausalLM'],
+  attention_bias: false,
+  attention_dropout: 0.0,
+  attn_logit_softcapping: null,
+  bos_token_id: 2,
+  cache_implementation: 'hybrid',
+  eos_token_id: [1, 106],
+  final_logit_softcapping: null,
+  head_dim: 256,
+  hidden_activation: 'gelu_pytorch_tanh',
+  hidden_size: 1152,
+  initializer_range: 0.02,
+  intermediate_size: 6912,
+  max_position_embeddings: 32768,
+  model_type: 'gemma3_text',
+  num_attention_heads: 4,
+  num_hidden_layers: 26,
+  num_key_value_heads: 1,
+  pad_token_id: 0,
+  query_pre_attn_scalar: 256,
+  rms_norm_eps: 1e-6,
+  rope_local_base_freq: 10000,
+  rope_scaling: null,
+  rope_theta: 1000000,
+  sliding_window: 512,
+  sliding_window_pattern: 6,
+  torch_dtype: 'bfloat16',
+  transformers_version: '4.50.0.dev0',
+  use_cache: true,
+  vocab_size: 262144,
+};
+
+const without = (config: Json, ...fields: string[]): Json =>
+  Object.fromEntries(Object.entries(config).filter(([field]) => !fields.includes(field)));
+
+/** As transformers 5 writes the same. */
+const GEMMA3_NESTED: Json = {
+  ...without(GEMMA3, 'rope_theta', 'rope_local_base_freq', 'rope_scaling', 'sliding_window_pattern'),
+  _sliding_window_pattern: 6,
+  layer_types: Array.from({ length: 26 }, (_, layer) => ((layer + 1) % 6 === 0 ? 'full_attention' : 'sliding_attention')),
+  rope_parameters: {
+    full_attention: { rope_theta: 1000000, rope_type: 'default' },
+    sliding_attention: { rope_theta: 10000, rope_type: 'default' },
+  },
+  use_bidirectional_attention: false,
+};
+
+describe('Gemma 2', () => {
+  test('gemma-2-2b-it', () => {
+    const config = parseLlamaConfig(GEMMA2);
+    assert.equal(config.architecture, 'gemma2');
+    assert.equal(config.hasTiedEmbeddings, true, 'its class ties them where the file says nothing');
+    assert.deepEqual([config.attentionSoftCap, config.logitSoftCap], [50, 30]);
+    assert.deepEqual([config.embeddingScale, config.attentionScale], [48, 1 / Math.sqrt(224)]);
+    assert.deepEqual(config.attention.slice(0, 3), [{ rope: 0, window: 4096 }, { rope: 0 }, { rope: 0, window: 4096 }]);
+    assert.deepEqual(config.ropes, [{ theta: 10000, dim: 256 }]);
+    assert.deepEqual(
+      [config.hasOutputNorms, config.hasUnitOffsetNorms, config.hasHeadNorms, config.activation],
+      [true, true, false, 'gelu-tanh'],
+    );
+  });
+
+  test('caps are those of its class where the file has none, and off where it says null', () => {
+    const absent = parseLlamaConfig(without(GEMMA2, 'attn_logit_softcapping', 'final_logit_softcapping'));
+    assert.deepEqual([absent.attentionSoftCap, absent.logitSoftCap], [50, 30]);
+    const off = parseLlamaConfig({ ...GEMMA2, attn_logit_softcapping: null, final_logit_softcapping: null });
+    assert.deepEqual([off.attentionSoftCap, off.logitSoftCap], [undefined, undefined]);
+  });
+});
+
+describe('Gemma 3', () => {
+  test('gemma-3-1b-it', () => {
+    const config = parseLlamaConfig(GEMMA3);
+    assert.deepEqual(config.ropes, [
+      { theta: 1_000_000, dim: 256 },
+      { theta: 10_000, dim: 256 },
+    ]);
+    assert.deepEqual([config.attention[0], config.attention[5]], [{ rope: 1, window: 512 }, { rope: 0 }]);
+    assert.deepEqual([config.hasHeadNorms, config.attentionSoftCap, config.logitSoftCap], [true, undefined, undefined]);
+  });
+
+  test('transformers 5 says the same in other words', () => {
+    assert.deepEqual(parseLlamaConfig(GEMMA3_NESTED), parseLlamaConfig(GEMMA3));
+  });
+
+  test('a scaling is of the layers that see everything', () => {
+    const [full, sliding] = parseLlamaConfig({ ...GEMMA3, rope_scaling: { rope_type: 'linear', factor: 8 } }).ropes;
+    assert.deepEqual([full?.scaling, sliding?.scaling], [{ type: 'linear', factor: 8 }, undefined]);
+  });
+
+  test('a window as long as the context leaves the ropes as they are', () => {
+    assert.deepEqual(parseLlamaConfig({ ...GEMMA3, sliding_window: 32768 }).attention[0], { rope: 1 });
+  });
+});
+
+describe('refused, naming the field:', () => {
+  const refusals: [field: string, config: Json, message?: RegExp][] = [
+    ['architectures', { ...GEMMA3, architectures: ['Gemma3ForConditionalGeneration'] }, /supported are .*Gemma3ForCausalLM/],
+    ['model_type', { ...GEMMA3, model_type: 'gemma3' }, /contradicts/],
+    ['hidden_activation', { ...GEMMA2, hidden_activation: 'gelu' }, /"gelu_pytorch_tanh"/],
+    ['use_bidirectional_attention', { ...GEMMA3, use_bidirectional_attention: true }],
+    ['query_pre_attn_scalar', without(GEMMA2, 'query_pre_attn_scalar'), /found nothing/],
+    ['attn_logit_softcapping', { ...GEMMA2, attn_logit_softcapping: 0 }],
+    ['head_dim', without(GEMMA2, 'head_dim'), /is missing/],
+    ['rope_local_base_freq', { ...GEMMA2, rope_local_base_freq: 10000 }, /may change the mathematics/],
+    ['rope_local_base_freq', { ...GEMMA3_NESTED, rope_local_base_freq: 20000 }],
+    ['rope_parameters.sliding_attention', { ...GEMMA3_NESTED, rope_parameters: { full_attention: {} } }, /is missing/],
+    ['rope_parameters.full_attention', { ...GEMMA3_NESTED, rope_parameters: { rope_theta: 1e6 } }, /is missing/],
+    ['rope_parameters.rope_theta', { ...GEMMA3_NESTED, rope_parameters: { ...Object(GEMMA3_NESTED['rope_parameters']), rope_theta: 1 } }],
+    ['sliding_window_pattern', { ...GEMMA3, sliding_window_pattern: 0 }],
+    ['sliding_window', { ...GEMMA2, sliding_window: null, layer_types: Array.from({ length: 26 }, () => 'sliding_attention') }],
+  ];
+  for (const [field, config, message = /./] of refusals) {
+    test(`${field}: ${message.source}`, () => {
+      assert.throws(
+        () => parseLlamaConfig(config),
+        (error) => error instanceof ModelConfigError && error.field === field && message.test(error.message),
+      );
+    });
+  }
+});
