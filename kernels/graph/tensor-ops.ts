@@ -138,6 +138,11 @@ export class TensorOps extends ElementwiseOps {
     return this.emit({ op: 'Slice', inputs: [value, start, end, this.constant('int64', [index])], name, dtype: value.dtype, shape });
   }
 
+  /** Entries `from` up to and without `to` along an axis. */
+  part<D extends DType>(value: Value<D>, axis: number, from: number, to: number, name: string): Value<D> {
+    return this.slice(value, axis, this.constant('int64', [from]), this.constant('int64', [to]), to - from, name);
+  }
+
   /** Entries of `data` along an axis at `indices`, whose shape replaces that axis. */
   gather<D extends DType>(data: Value<D>, indices: Value<IntegerType>, axis: number, name: string): Value<D> {
     const index = normalizeAxis(axis, data.shape.length);

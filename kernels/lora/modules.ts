@@ -1,7 +1,10 @@
 // The linear modules of a decoder that adapters may target, named as PEFT names them.
 
-/** Kinds of linear modules that every layer has: PEFT's last path segment. */
-export const LAYER_CLASSES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+/** Kinds of linear modules that layers have, apart or fused: PEFT's last path segment. */
+export const LAYER_CLASSES = [
+  ...(['q_proj', 'k_proj', 'v_proj', 'qkv_proj', 'o_proj'] as const),
+  ...(['gate_proj', 'up_proj', 'gate_up_proj', 'down_proj'] as const),
+] as const;
 /** Those at either end, as wide as the vocabulary. All rows of a batch share their slots: a copy of their pages for each row would be huge. */
 export const VOCABULARY_CLASSES = ['embed_tokens', 'lm_head'] as const;
 export const LINEAR_CLASSES = [...LAYER_CLASSES, ...VOCABULARY_CLASSES] as const;

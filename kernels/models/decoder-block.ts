@@ -37,17 +37,22 @@ export function loadBlock(config: DecoderConfig, load: ModuleLoader, layer: numb
   return {
     inputNorm: load.norm(norms.attentionInput),
     attention: {
-      query: load.linear(`${path}.self_attn.q_proj`),
-      key: load.linear(`${path}.self_attn.k_proj`),
-      value: load.linear(`${path}.self_attn.v_proj`),
+      projection: config.hasFusedProjections
+        ? { fused: load.linear(`${path}.self_attn.qkv_proj`) }
+        : {
+            query: load.linear(`${path}.self_attn.q_proj`),
+            key: load.linear(`${path}.self_attn.k_proj`),
+            value: load.linear(`${path}.self_attn.v_proj`),
+          },
       ...loadedHeadNorms,
     },
     output: load.linear(`${path}.self_attn.o_proj`),
     ...(norms.attentionOutput && { outputNorm: load.norm(norms.attentionOutput) }),
     feedForwardNorm: load.norm(norms.feedForwardInput),
     feedForward: {
-      gate: load.linear(`${path}.mlp.gate_proj`),
-      up: load.linear(`${path}.mlp.up_proj`),
+      ...(config.hasFusedProjections
+        ? { gateUp: load.linear(`${path}.mlp.gate_up_proj`) }
+        : { gate: load.linear(`${path}.mlp.gate_proj`), up: load.linear(`${path}.mlp.up_proj`) }),
       down: load.linear(`${path}.mlp.down_proj`),
     },
     ...(norms.feedForwardOutput && { feedForwardOutputNorm: load.norm(norms.feedForwardOutput) }),

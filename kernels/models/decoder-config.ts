@@ -11,7 +11,7 @@ import { MAX_POSITIONS } from './rope-config.js';
 
 export { ModelConfigError } from './config-reader.js';
 
-export type DecoderArchitecture = 'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gemma2' | 'gemma3';
+export type DecoderArchitecture = 'llama' | 'mistral' | 'qwen2' | 'qwen3' | 'gemma2' | 'gemma3' | 'phi3';
 
 export interface DecoderSizes {
   readonly layers: number;
@@ -37,6 +37,8 @@ export interface DecoderTraits {
   readonly ropes: readonly Rope[];
   /** Layer by layer. */
   readonly attention: readonly LayerAttention[];
+  /** Query, key and value are one linear, `qkv_proj`, and gate and up another, `gate_up_proj`. */
+  readonly hasFusedProjections: boolean;
   readonly hasQkvBias: boolean;
   readonly hasOutputBias: boolean;
   readonly hasFeedForwardBias: boolean;

@@ -5,7 +5,9 @@ import type { DecoderConfig } from './decoder-config.js';
 export const EMBEDDING_PATH = 'model.embed_tokens';
 export const HEAD_PATH = 'lm_head';
 export const FINAL_NORM_PATH = 'model.norm';
-const ATTENTION_CLASSES: ReadonlySet<LinearClass> = new Set(['q_proj', 'k_proj', 'v_proj', 'o_proj']);
+const ATTENTION_CLASSES: ReadonlySet<LinearClass> = new Set(['q_proj', 'k_proj', 'v_proj', 'qkv_proj', 'o_proj']);
+const FUSED_CLASSES: ReadonlySet<LinearClass> = new Set(['qkv_proj', 'gate_up_proj']);
+const APART_CLASSES: ReadonlySet<LinearClass> = new Set(['q_proj', 'k_proj', 'v_proj', 'gate_proj', 'up_proj']);
 
 /** Every linear module that PEFT can target: layer by layer, then the embedding and the output layer. */
 export function listLinearModules(config: DecoderConfig): LinearModule[] {
@@ -14,13 +16,17 @@ export function listLinearModules(config: DecoderConfig): LinearModule[] {
     q_proj: [hiddenSize, heads * headDim],
     k_proj: [hiddenSize, kvHeads * headDim],
     v_proj: [hiddenSize, kvHeads * headDim],
+    qkv_proj: [hiddenSize, (heads + 2 * kvHeads) * headDim],
     o_proj: [heads * headDim, hiddenSize],
     gate_proj: [hiddenSize, intermediateSize],
     up_proj: [hiddenSize, intermediateSize],
+    gate_up_proj: [hiddenSize, 2 * intermediateSize],
     down_proj: [intermediateSize, hiddenSize],
   };
+  const missing = config.hasFusedProjections ? APART_CLASSES : FUSED_CLASSES;
+  const classes = LAYER_CLASSES.filter((target) => !missing.has(target));
   const inLayers = Array.from({ length: config.layers }, (_, layer) =>
-    LAYER_CLASSES.map((target): LinearModule => {
+    classes.map((target): LinearModule => {
       const block = ATTENTION_CLASSES.has(target) ? 'self_attn' : 'mlp';
       const [dIn, dOut] = sizes[target];
       return { path: `${layerPath(layer)}.${block}.${target}`, layer, class: target, dIn, dOut };
@@ -38,11 +44,13 @@ export function hasBias(config: DecoderConfig, target: LinearClass): boolean {
     case 'q_proj':
     case 'k_proj':
     case 'v_proj':
+    case 'qkv_proj':
       return config.hasQkvBias;
     case 'o_proj':
       return config.hasOutputBias;
     case 'gate_proj':
     case 'up_proj':
+    case 'gate_up_proj':
     case 'down_proj':
       return config.hasFeedForwardBias;
     case 'embed_tokens':

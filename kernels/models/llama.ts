@@ -34,7 +34,7 @@ export interface StepProgramOptions {
   readonly config: LlamaConfig;
   readonly tensors: TensorIndex;
   readonly mode: StepMode;
-  /** Linear classes that adapters may reach; ignored in mode `base`. */
+  /** Linear classes that adapters may reach; ignored in mode `base`, and those that the model does not have. */
   readonly classes: readonly LinearClass[];
   /** Those of them where adapters may have gains. @default none */
   readonly gained?: readonly LinearClass[];
@@ -54,7 +54,8 @@ export interface StepProgramOptions {
 export function buildStepProgram(options: StepProgramOptions): StepProgram {
   const { config, tensors, mode, provider, precision = 'float32', bytes = 'uint8', contextLength = config.maxPositionEmbeddings } = options;
   if (precision === 'int8' && (mode === 'merged' || provider !== 'cpu')) throw new Error(`int8 does not go with ${mode} on ${provider}`);
-  const classes = mode === 'base' ? [] : LINEAR_CLASSES.filter((target) => options.classes.includes(target));
+  const own = new Set(listLinearModules(config).map((module) => module.class));
+  const classes = mode === 'base' ? [] : LINEAR_CLASSES.filter((target) => own.has(target) && options.classes.includes(target));
   const gained = classes.filter((target) => options.gained?.includes(target));
   const name = [config.architecture, mode, ...(precision === 'float32' ? [] : [precision])].join('.');
   const graph = Graph.create(name, { expandableDims: classes.map(groupDim) });

@@ -10,6 +10,8 @@ export interface RopeOptions {
   readonly defaultTheta?: number;
   /** The scalings that the model's class knows. @default every one of {@link SCALINGS} */
   readonly scalings?: readonly string[];
+  /** The share of a head that turns, as `partial_rotary_factor` has it. @default 1 */
+  readonly partialFactor?: number;
   /** Numbers of a head that turn. */
   readonly dim: number;
   readonly maxPositionEmbeddings: number;
@@ -49,14 +51,17 @@ function createRope(theta: number, dim: number, scaling: RopeScaling | undefined
   return { theta, dim, ...(scaling ? { scaling } : {}) };
 }
 
-function readScaling(section: ConfigReader, { scalings = SCALINGS, maxPositionEmbeddings }: RopeOptions): RopeScaling | undefined {
+function readScaling(
+  section: ConfigReader,
+  { scalings = SCALINGS, partialFactor = 1, maxPositionEmbeddings }: RopeOptions,
+): RopeScaling | undefined {
   const types = ['rope_type', 'type'].map((field) => {
     section.oneOf(field, ['default', ...scalings, undefined]);
     return section.take(field);
   });
   const [type = types[1], otherType = type] = types;
   if (type !== otherType) throw section.error('type', `${JSON.stringify(otherType)} contradicts rope_type ${JSON.stringify(type)}`);
-  section.oneOf('partial_rotary_factor', [1, undefined]);
+  section.oneOf('partial_rotary_factor', [partialFactor, undefined]);
   switch (type) {
     case 'linear':
       return { type, factor: section.positive('factor') };

@@ -8,10 +8,11 @@ import { applyLinear, createLinearInput, type Linear } from './linear.js';
 import { createPlainRowState, plainAttention } from './plain-attention.js';
 import type { ProviderKernels } from './provider-kernels.js';
 
+/** Three linears, or one (Phi-3) that gives query, key and value in this order. */
+export type QkvProjection = { readonly query: Linear; readonly key: Linear; readonly value: Linear } | { readonly fused: Linear };
+
 export interface AttentionWeights {
-  readonly query: Linear;
-  readonly key: Linear;
-  readonly value: Linear;
+  readonly projection: QkvProjection;
   /** Qwen3, Gemma 3: RMS norm over each head of query and key, scale [headDim]. */
   readonly norms?: { readonly query: FloatValue; readonly key: FloatValue; readonly epsilon: number };
 }
@@ -54,21 +55,33 @@ export function createAttention(
 }
 
 /** Query, key and value of x [b, t, d], heads normalised where the model does so. */
-export function projectHeads(
-  graph: Graph,
-  x: FloatValue,
-  weights: AttentionWeights,
-  { headDim }: AttentionShape,
-  name: string,
-): ProjectedHeads {
-  const { norms } = weights;
+export function projectHeads(graph: Graph, x: FloatValue, weights: AttentionWeights, shape: AttentionShape, name: string): ProjectedHeads {
+  const { projection, norms } = weights;
   const normalize = (projected: FloatValue, scale: FloatValue | undefined, which: string): FloatValue =>
-    scale && norms ? normalizeHeads(graph, projected, scale, norms.epsilon, headDim, `${name}.${which}`) : projected;
-  const input = createLinearInput(graph, x, [weights.query, weights.key, weights.value], `${name}.attentionInput`);
+    scale && norms ? normalizeHeads(graph, projected, scale, norms.epsilon, shape.headDim, `${name}.${which}`) : projected;
+  const project = 'fused' in projection ? projectFused(graph, x, projection.fused, shape, name) : projectApart(graph, x, projection, name);
   return {
-    query: normalize(applyLinear(graph, input, weights.query, `${name}.q_proj`), norms?.query, 'q_norm'),
-    key: normalize(applyLinear(graph, input, weights.key, `${name}.k_proj`), norms?.key, 'k_norm'),
-    value: applyLinear(graph, input, weights.value, `${name}.v_proj`),
+    query: normalize(project('query'), norms?.query, 'q_norm'),
+    key: normalize(project('key'), norms?.key, 'k_norm'),
+    value: project('value'),
+  };
+}
+
+type Project = (which: 'query' | 'key' | 'value') => FloatValue;
+
+function projectApart(graph: Graph, x: FloatValue, linears: Record<'query' | 'key' | 'value', Linear>, name: string): Project {
+  const input = createLinearInput(graph, x, [linears.query, linears.key, linears.value], `${name}.attentionInput`);
+  return (which) => applyLinear(graph, input, linears[which], `${name}.${which.charAt(0)}_proj`);
+}
+
+/** Cuts the one product into heads · headDim, then twice kvHeads · headDim. */
+function projectFused(graph: Graph, x: FloatValue, fused: Linear, { heads, kvHeads, headDim }: AttentionShape, name: string): Project {
+  const input = createLinearInput(graph, x, [fused], `${name}.attentionInput`);
+  const all = applyLinear(graph, input, fused, `${name}.qkv_proj`);
+  const places = { query: [0, heads], key: [heads, heads + kvHeads], value: [heads + kvHeads, heads + 2 * kvHeads] } as const;
+  return (which) => {
+    const [from, to] = places[which];
+    return graph.part(all, -1, from * headDim, to * headDim, `${name}.${which}`);
   };
 }
 

@@ -1,16 +1,16 @@
 // The gated feed-forward block (Shazeer 2020, arXiv:2002.05202: SwiGLU and GEGLU).
 import type { Graph } from '../graph/graph.js';
+import { getDim } from '../graph/shapes.js';
 import type { FloatValue } from '../graph/values.js';
 import { applyLinear, createLinearInput, type Linear } from './linear.js';
 
 /** `silu`: x·sigmoid(x). `gelu-tanh`: GELU in its tanh approximation (Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2). */
 export type GateActivation = 'silu' | 'gelu-tanh';
 
-export interface GatedFeedForwardWeights {
-  readonly gate: Linear;
-  readonly up: Linear;
+/** Gate and up apart, or one linear (Phi-3) that gives both in this order. */
+export type GatedFeedForwardWeights = ({ readonly gate: Linear; readonly up: Linear } | { readonly gateUp: Linear }) & {
   readonly down: Linear;
-}
+};
 
 /** down(act(gate(x)) ∘ up(x)): x [b, t, d] → [b, t, d]. */
 export function gatedFeedForward(
@@ -20,12 +20,24 @@ export function gatedFeedForward(
   activation: GateActivation,
   name: string,
 ): FloatValue {
-  const input = createLinearInput(graph, x, [weights.gate, weights.up], `${name}.feedForwardInput`);
-  const gate = applyLinear(graph, input, weights.gate, `${name}.gate_proj`);
-  const up = applyLinear(graph, input, weights.up, `${name}.up_proj`);
+  const { gate, up } = project(graph, x, weights, name);
   const activated = activate(graph, gate, activation, name);
   const gated = createLinearInput(graph, graph.multiply(activated, up, `${name}.gated`), [weights.down], `${name}.downInput`);
   return applyLinear(graph, gated, weights.down, `${name}.down_proj`);
+}
+
+function project(graph: Graph, x: FloatValue, weights: GatedFeedForwardWeights, name: string): { gate: FloatValue; up: FloatValue } {
+  if (!('gateUp' in weights)) {
+    const input = createLinearInput(graph, x, [weights.gate, weights.up], `${name}.feedForwardInput`);
+    return {
+      gate: applyLinear(graph, input, weights.gate, `${name}.gate_proj`),
+      up: applyLinear(graph, input, weights.up, `${name}.up_proj`),
+    };
+  }
+  const input = createLinearInput(graph, x, [weights.gateUp], `${name}.feedForwardInput`);
+  const both = applyLinear(graph, input, weights.gateUp, `${name}.gate_up_proj`);
+  const half = Number(getDim(both.shape, -1)) / 2;
+  return { gate: graph.part(both, -1, 0, half, `${name}.gateHalf`), up: graph.part(both, -1, half, 2 * half, `${name}.upHalf`) };
 }
 
 function activate(graph: Graph, gate: FloatValue, activation: GateActivation, name: string): FloatValue {

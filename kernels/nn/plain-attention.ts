@@ -134,17 +134,15 @@ export function plainAttention(
  */
 function rotateHalves(graph: Graph, x: FloatValue, { cos, sin }: PlainRowState, headDim: number, name: string): FloatValue {
   const half = Number(getDim(cos.shape, 3));
-  const part = (from: number, to: number, which: string): FloatValue =>
-    graph.slice(x, 3, graph.constant('int64', [from]), graph.constant('int64', [to]), to - from, `${name}.${which}`);
-  const first = part(0, half, 'first');
-  const second = part(half, 2 * half, 'second');
+  const first = graph.part(x, 3, 0, half, `${name}.first`);
+  const second = graph.part(x, 3, half, 2 * half, `${name}.second`);
   const turn = (a: FloatValue, b: FloatValue, which: string): [FloatValue, FloatValue] => [
     graph.multiply(a, cos, `${name}.${which}Cos`),
     graph.multiply(b, sin, `${name}.${which}Sin`),
   ];
   const rotatedFirst = graph.subtract(...turn(first, second, 'first'), `${name}.rotatedFirst`);
   const rotatedSecond = graph.add(...turn(second, first, 'second'), `${name}.rotatedSecond`);
-  const others = 2 * half < headDim ? [part(2 * half, headDim, 'others')] : [];
+  const others = 2 * half < headDim ? [graph.part(x, 3, 2 * half, headDim, `${name}.others`)] : [];
   return graph.concat([rotatedFirst, rotatedSecond, ...others], 3, `${name}.rotated`);
 }
 

@@ -1,5 +1,5 @@
 // Which modules an adapter of a given rank would change, and the tensors that PEFT would make and save for them.
-import { isVocabularyClass, LINEAR_CLASSES, type LinearModule } from '#kernels/lora/modules.js';
+import { isVocabularyClass, type LinearModule } from '#kernels/lora/modules.js';
 import { listLinearModules, type LlamaConfig } from '#kernels/models/llama.js';
 import { findTargetModules } from '#src/peft/match-modules.js';
 import { weightShape, type ParameterTensor } from './count-parameters.js';
@@ -25,7 +25,7 @@ export function chooseAdaptedModules(config: LlamaConfig, targets: readonly stri
     findTargetModules({ targets: names, excluded: [], layers: undefined, layersPatterns: [] }, modules);
   for (const name of targets) {
     if (name !== ALL_LINEAR && find([name]).length === 0)
-      throw fail('PLAN_TARGETS_UNMATCHED', { found: shown(name), allowed: LINEAR_CLASSES });
+      throw fail('PLAN_TARGETS_UNMATCHED', { found: shown(name), allowed: [...new Set(modules.map((module) => module.class))] });
   }
   const named = new Set(find(targets));
   const chosen = targets.includes(ALL_LINEAR) ? new Set([...find(ALL_LINEAR), ...named]) : named;

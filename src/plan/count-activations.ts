@@ -20,7 +20,11 @@ export interface StepOptions {
 /** Norms, the softmax's logarithm of attention and the loss are computed in fp32 whatever the precision. */
 const FP32 = FORMAT_BYTES.fp32;
 /** Linear modules that read the same tensor. */
-const SHARED_INPUTS: readonly (readonly LinearClass[])[] = [['q_proj', 'k_proj', 'v_proj'], ['gate_proj', 'up_proj'], ['down_proj']];
+const SHARED_INPUTS: readonly (readonly LinearClass[])[] = [
+  ['q_proj', 'k_proj', 'v_proj', 'qkv_proj'],
+  ['gate_proj', 'up_proj', 'gate_up_proj'],
+  ['down_proj'],
+];
 
 /**
  * Semantics: the terms of Korthikanti et al. 2022 (arXiv:2205.05198, section 4.1) for a layer with RMS norms, grouped heads and a gated

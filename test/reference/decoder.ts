@@ -156,6 +156,8 @@ export function referenceFeedForward(
 export interface ReferenceModel {
   readonly layers: number;
   readonly epsilon: number;
+  /** Query, key and value are one linear, gate and up another. */
+  readonly isFused?: boolean;
   /** @default 'silu' */
   readonly activation?: ReferenceActivation;
   /** Factor on embedded tokens. @default 1 */
@@ -174,6 +176,31 @@ export interface ReferenceModel {
   readonly norm: (path: string) => Vector | undefined;
 }
 
+/** Query, key and value of one row; Phi-3 has them in one product, in this order. */
+function projectReference({ linear, isFused }: ReferenceModel, x: Vector, path: string): { query: Vector; key: Vector; value: Vector } {
+  if (!isFused) {
+    const [query, key, value] = ['q_proj', 'k_proj', 'v_proj'].map((name) => applyReferenceLinear(x, linear(`${path}.${name}`)));
+    return { query: query ?? [], key: key ?? [], value: value ?? [] };
+  }
+  const all = applyReferenceLinear(x, linear(`${path}.qkv_proj`));
+  const width = linear(`${path}.o_proj`).weight[0]?.length ?? NaN;
+  const keyWidth = (all.length - width) / 2;
+  return { query: all.slice(0, width), key: all.slice(width, width + keyWidth), value: all.slice(width + keyWidth) };
+}
+
+/** Gate, up and down; Phi-3 has gate above up in one matrix. */
+function findFeedForward({ linear, isFused }: ReferenceModel, path: string): Parameters<typeof referenceFeedForward>[1] {
+  const down = linear(`${path}.down_proj`);
+  if (!isFused) return { gate: linear(`${path}.gate_proj`), up: linear(`${path}.up_proj`), down };
+  const { weight, deltas = [] } = linear(`${path}.gate_up_proj`);
+  const half = weight.length / 2;
+  const rows = (from: number, to: number): ReferenceLinear => ({
+    weight: weight.slice(from, to),
+    deltas: deltas.map(({ a, b, scale }) => ({ a, b: b.slice(from, to), scale })),
+  });
+  return { gate: rows(0, half), up: rows(half, 2 * half), down };
+}
+
 /** Hidden states after the last norm of every token of one sequence: [t][d]. */
 export function referenceHidden(model: ReferenceModel, ids: readonly number[]): number[][] {
   const { epsilon } = model;
@@ -186,23 +213,20 @@ export function referenceHidden(model: ReferenceModel, ids: readonly number[]): 
     if (!attention) throw new Error(`layer ${layer} has no attention`);
     const { headDim } = attention;
     const normed = states.map((x) => norm(x, `${path}.input_layernorm`));
-    const project = (which: string, normName?: string): number[][] => {
-      const scale = normName === undefined ? undefined : model.norm(`${path}.self_attn.${normName}`);
-      return normed.map((x) => {
-        const y = applyReferenceLinear(x, model.linear(`${path}.self_attn.${which}`));
-        return scale ? splitHeads(y, headDim).flatMap((head) => referenceRmsNorm(head, scale, epsilon)) : y;
-      });
+    const normHeads = (y: Vector, normName: string): Vector => {
+      const scale = model.norm(`${path}.self_attn.${normName}`);
+      return scale ? splitHeads(y, headDim).flatMap((head) => referenceRmsNorm(head, scale, epsilon)) : y;
     };
-    const context = referenceAttention(project('q_proj', 'q_norm'), project('k_proj', 'k_norm'), project('v_proj'), attention);
+    const projected = normed.map((x) => projectReference(model, x, `${path}.self_attn`));
+    const queries = projected.map(({ query }) => normHeads(query, 'q_norm'));
+    const keys = projected.map(({ key }) => normHeads(key, 'k_norm'));
+    const values = projected.map(({ value }) => value);
+    const context = referenceAttention(queries, keys, values, attention);
     const middle = states.map((x, i) => {
       const attended = applyReferenceLinear(context[i] ?? [], model.linear(`${path}.self_attn.o_proj`));
       return addVectors(x, isAround ? norm(attended, `${path}.post_attention_layernorm`) : attended);
     });
-    const weights = {
-      gate: model.linear(`${path}.mlp.gate_proj`),
-      up: model.linear(`${path}.mlp.up_proj`),
-      down: model.linear(`${path}.mlp.down_proj`),
-    };
+    const weights = findFeedForward(model, `${path}.mlp`);
     states = middle.map((x) => {
       const normed = norm(x, `${path}.${isAround ? 'pre_feedforward_layernorm' : 'post_attention_layernorm'}`);
       const fed = referenceFeedForward(normed, weights, model.activation);

@@ -20,6 +20,7 @@ export interface Family {
 
 /** Llama's, without biases. */
 export const PLAIN_TRAITS = {
+  hasFusedProjections: false,
   hasQkvBias: false,
   hasOutputBias: false,
   hasFeedForwardBias: false,

@@ -55,11 +55,22 @@ export const gemma3: Family = {
       slides: (layer) => (layer + 1) % period !== 0,
       followsLayerTypes: true,
     });
+    const { full, sliding } = readGemma3Ropes(reader, sizes);
+    // A model of few layers may have layers of one kind only: a table that nobody reads is none.
+    const kinds = [
+      { isSliding: false, rope: full },
+      { isSliding: true, rope: sliding },
+    ].filter((kind) => windows.some(({ isSliding }) => isSliding === kind.isSliding));
     return {
       ...readCommon(reader, sizes, {}),
       hasHeadNorms: true,
-      ropes: readGemma3Ropes(reader, sizes),
-      attention: windows.map(({ isSliding, window }) => attendWithin(window, isSliding ? 1 : 0)),
+      ropes: kinds.map(({ rope }) => rope),
+      attention: windows.map(({ isSliding, window }) =>
+        attendWithin(
+          window,
+          kinds.findIndex((kind) => kind.isSliding === isSliding),
+        ),
+      ),
     };
   },
 };
@@ -95,23 +106,24 @@ function readCap(reader: ConfigReader, field: string, fallback: number | undefin
   return reader.has(field) ? undefined : fallback;
 }
 
-/** That of the layers which see everything, then that of those with a window: nested by layer type in transformers 5, two fields in 4. */
-function readGemma3Ropes(reader: ConfigReader, { headDim: dim, maxPositionEmbeddings }: DecoderSizes): Rope[] {
+/** Of the layers which see everything and of those with a window: nested by layer type in transformers 5, two fields in 4. */
+function readGemma3Ropes(reader: ConfigReader, { headDim: dim, maxPositionEmbeddings }: DecoderSizes): { full: Rope; sliding: Rope } {
   const options = { dim, maxPositionEmbeddings };
   const nested = reader.section('rope_parameters');
   if (!nested) {
     const theta = reader.positive('rope_local_base_freq', { fallback: GEMMA3_LOCAL_THETA });
-    return [readRope(reader, { ...options, defaultTheta: GEMMA3_THETA }), { theta, dim }];
+    return { full: readRope(reader, { ...options, defaultTheta: GEMMA3_THETA }), sliding: { theta, dim } };
   }
-  const ropes = Object.entries({ full_attention: GEMMA3_THETA, sliding_attention: GEMMA3_LOCAL_THETA }).map(([type, defaultTheta]) => {
+  const read = (type: string, defaultTheta: number): Rope => {
     const section = nested.section(type);
     if (!section) throw nested.error(type, 'is missing');
     return readRopeParameters(section, { ...options, defaultTheta });
-  });
+  };
+  const [full, sliding] = [read('full_attention', GEMMA3_THETA), read('sliding_attention', GEMMA3_LOCAL_THETA)];
   nested.refuseUnknown(new Set());
   // The older spelling beside it may only say the same.
-  reader.oneOf('rope_theta', [ropes[0]?.theta, undefined]);
-  reader.oneOf('rope_local_base_freq', [ropes[1]?.theta, undefined]);
+  reader.oneOf('rope_theta', [full.theta, undefined]);
+  reader.oneOf('rope_local_base_freq', [sliding.theta, undefined]);
   reader.oneOf('rope_scaling', [undefined]);
-  return ropes;
+  return { full, sliding };
 }

@@ -37,8 +37,11 @@ export class SessionKeeper {
     private readonly settings: WorkerSettings,
   ) {
     const { config, pageRank } = settings;
-    this.classes = new Set(settings.adapterClasses);
-    this.bank = new PageBank(listLinearModules(config), pageRank);
+    const modules = listLinearModules(config);
+    // A class that the model does not have would never be in a session, and each run would open another.
+    const own = new Set(modules.map((module) => module.class));
+    this.classes = new Set(settings.adapterClasses.filter((linearClass) => own.has(linearClass)));
+    this.bank = new PageBank(modules, pageRank);
     this.store = new KvStore(config);
   }
 

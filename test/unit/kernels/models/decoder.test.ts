@@ -77,6 +77,14 @@ const MODELS: Record<string, TestModel> = {
     storage: 'BF16',
     files: ['model.safetensors'],
   },
+  'phi 3, fused projections, half of each head turns, a window of 5, fp16': {
+    config: {
+      ...{ architectures: ['Phi3ForCausalLM'], num_attention_heads: 4, num_key_value_heads: 2, head_dim: 16 },
+      ...{ sliding_window: 5, partial_rotary_factor: 0.5 },
+    },
+    storage: 'F16',
+    files: ['model.safetensors'],
+  },
 };
 
 describe('a step program agrees with the float64 decoder', () => {

@@ -1,7 +1,7 @@
 // config.json of families that differ from Llama, as transformers 4 and 5 write it: what is read, and what is refused by name.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ModelConfigError, parseLlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, ModelConfigError, parseLlamaConfig } from '#kernels/models/llama.js';
 
 type Json = Record<string, unknown>;
 
@@ -71,6 +71,39 @@ const GEMMA3: Json = {
   vocab_size: 262144,
 };
 
+/** Phi-3-mini-4k-instruct, transformers 4.40. */
+const PHI3: Json = {
+  _name_or_path: 'Phi-3-mini-4k-instruct',
+  architectures: ['Phi3ForCausalLM'],
+  attention_bias: false,
+  attention_dropout: 0.0,
+  auto_map: { AutoConfig: 'configuration_phi3.Phi3Config', AutoModelForCausalLM: 'modeling_phi3.Phi3ForCausalLM' },
+  bos_token_id: 1,
+  embd_pdrop: 0.0,
+  eos_token_id: 32000,
+  hidden_act: 'silu',
+  hidden_size: 3072,
+  initializer_range: 0.02,
+  intermediate_size: 8192,
+  max_position_embeddings: 4096,
+  model_type: 'phi3',
+  num_attention_heads: 32,
+  num_hidden_layers: 32,
+  num_key_value_heads: 32,
+  original_max_position_embeddings: 4096,
+  pad_token_id: 32000,
+  resid_pdrop: 0.0,
+  rms_norm_eps: 1e-5,
+  rope_scaling: null,
+  rope_theta: 10000.0,
+  sliding_window: 2047,
+  tie_word_embeddings: false,
+  torch_dtype: 'bfloat16',
+  transformers_version: '4.40.2',
+  use_cache: true,
+  vocab_size: 32064,
+};
+
 const without = (config: Json, ...fields: string[]): Json =>
   Object.fromEntries(Object.entries(config).filter(([field]) => !fields.includes(field)));
 
@@ -129,8 +162,44 @@ describe('Gemma 3', () => {
     assert.deepEqual([full?.scaling, sliding?.scaling], [{ type: 'linear', factor: 8 }, undefined]);
   });
 
+  test('few layers of one kind have one rope', () => {
+    const config = parseLlamaConfig({ ...GEMMA3, num_hidden_layers: 2 });
+    assert.deepEqual(config.ropes, [{ theta: 10_000, dim: 256 }]);
+    assert.deepEqual(config.attention, [
+      { rope: 0, window: 512 },
+      { rope: 0, window: 512 },
+    ]);
+  });
+
   test('a window as long as the context leaves the ropes as they are', () => {
     assert.deepEqual(parseLlamaConfig({ ...GEMMA3, sliding_window: 32768 }).attention[0], { rope: 1 });
+  });
+});
+
+describe('Phi-3', () => {
+  test('Phi-3-mini-4k-instruct', () => {
+    const config = parseLlamaConfig(PHI3);
+    assert.equal(config.hasFusedProjections, true);
+    assert.deepEqual(config.ropes, [{ theta: 10_000, dim: 96 }]);
+    assert.deepEqual(new Set(config.attention.map(({ window }) => window)), new Set([2047]));
+    assert.deepEqual(
+      listLinearModules(config)
+        .slice(0, 4)
+        .map(({ path, dIn, dOut }) => [path, dIn, dOut]),
+      [
+        ['model.layers.0.self_attn.qkv_proj', 3072, 9216],
+        ['model.layers.0.self_attn.o_proj', 3072, 3072],
+        ['model.layers.0.mlp.gate_up_proj', 3072, 16384],
+        ['model.layers.0.mlp.down_proj', 8192, 3072],
+      ],
+    );
+  });
+
+  test('part of a head turns, in both spellings', () => {
+    const rope = { theta: 10_000, dim: 72 };
+    assert.deepEqual(parseLlamaConfig({ ...PHI3, partial_rotary_factor: 0.75 }).ropes, [rope]);
+    const nested = { rope_parameters: { rope_theta: 10000, rope_type: 'default', partial_rotary_factor: 0.75 } };
+    assert.deepEqual(parseLlamaConfig({ ...PHI3, ...nested }).ropes, [rope]);
   });
 });
 
@@ -150,6 +219,13 @@ describe('refused, naming the field:', () => {
     ['rope_parameters.rope_theta', { ...GEMMA3_NESTED, rope_parameters: { ...Object(GEMMA3_NESTED['rope_parameters']), rope_theta: 1 } }],
     ['sliding_window_pattern', { ...GEMMA3, sliding_window_pattern: 0 }],
     ['sliding_window', { ...GEMMA2, sliding_window: null, layer_types: Array.from({ length: 26 }, () => 'sliding_attention') }],
+    ['rope_scaling.type', { ...PHI3, rope_scaling: { type: 'longrope', short_factor: [1], long_factor: [1] } }, /found "longrope"/],
+    ['rope_scaling.type', { ...PHI3, rope_scaling: { type: 'su', short_factor: [1], long_factor: [1] } }, /found "su"/],
+    ['attention_bias', { ...PHI3, attention_bias: true }],
+    ['partial_rotary_factor', { ...PHI3, partial_rotary_factor: 0.01 }, /must be even/],
+    ['partial_rotary_factor', { ...PHI3, partial_rotary_factor: 1.5 }],
+    ['partial_rotary_factor', { ...PHI3, partial_rotary_factor: 1, rope_parameters: { partial_rotary_factor: 0.5 } }],
+    ['auto_map', { ...GEMMA2, auto_map: { AutoConfig: 'x' } }, /may change the mathematics/],
   ];
   for (const [field, config, message = /./] of refusals) {
     test(`${field}: ${message.source}`, () => {

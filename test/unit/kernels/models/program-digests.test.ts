@@ -30,6 +30,17 @@ const CONFIGS: Record<string, Record<string, unknown>> = {
   mistral: { ...COMMON, model_type: 'mistral' },
   qwen2: { ...COMMON, model_type: 'qwen2', rope_theta: 1e6 },
   qwen3: { ...COMMON, model_type: 'qwen3', rope_theta: 1e6 },
+  'mistral-window': { ...COMMON, model_type: 'mistral', sliding_window: 8 },
+  gemma2: { ...COMMON, model_type: 'gemma2', query_pre_attn_scalar: 16, sliding_window: 8 },
+  'gemma3-head24': {
+    ...COMMON,
+    model_type: 'gemma3_text',
+    query_pre_attn_scalar: 24,
+    sliding_window: 8,
+    sliding_window_pattern: 2,
+    head_dim: 24,
+  },
+  phi3: { ...COMMON, model_type: 'phi3' },
 };
 
 interface Variant {
