@@ -40,7 +40,7 @@ for (const { name, directory } of listGoldenModels()) {
     const { layers } = store.take(rows, new Int32Array(ROWS).fill(TOKENS));
     const measured = layers.reduce((sum, { key, value }) => sum + key.byteLength + value.byteLength, 0);
 
-    const adapted = chooseAdaptedModules(config, ['q_proj'], 4);
+    const adapted = chooseAdaptedModules(config, ['o_proj'], 4);
     const options = { storedFormat: 'fp32', adapters: 1, adapterMemoryBytes: 2 ** 30, rows: ROWS, context: TOKENS } as const;
     assert.equal(planServing(config, adapted, options).kvBytes, measured);
   });

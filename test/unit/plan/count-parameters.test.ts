@@ -9,6 +9,7 @@ import { findPatternValues, findTargetModules } from '#src/peft/match-modules.js
 import { chooseAdaptedModules, listFactorTensors, listSavedBaseTensors, type AdaptedModule } from '#src/plan/adapted-modules.js';
 import { countParameters, listParameters, type ParameterTensor } from '#src/plan/count-parameters.js';
 import { sizeOfSafetensors } from '#src/plan/safetensors-size.js';
+import { GEMMA2, GEMMA3, PHI3, type Json } from '#test/fixtures/family-configs.js';
 import { listGoldenModels } from '#test/fixtures/golden.js';
 import { readTensorLocations } from '#test/fixtures/model-directory.js';
 import { LLAMA2_7B_CONFIG } from '#test/fixtures/plan-request.js';
@@ -48,6 +49,19 @@ for (const model of listGoldenModels()) {
     });
   }
 }
+
+describe('models on the Hub have as many parameters as their pages say:', () => {
+  const counts: [name: string, config: Json, parameters: number][] = [
+    ['gemma-2-2b-it', GEMMA2, 2_614_341_888],
+    ['gemma-3-1b-it', GEMMA3, 999_885_952],
+    ['Phi-3-mini-4k-instruct', PHI3, 3_821_079_552],
+  ];
+  for (const [name, config, parameters] of counts) {
+    it(name, () => {
+      assert.equal(countParameters(listParameters(parseLlamaConfig(config))), parameters);
+    });
+  }
+});
 
 describe('LLaMA2-7B', () => {
   const config = parseLlamaConfig(LLAMA2_7B_CONFIG);
