@@ -120,7 +120,7 @@ describeOnHomes('base models', (home) => {
       await add(directory, name),
       409,
       'BASE_MODEL_CONFIG_DIFFERS',
-      /ropes \(\[\{\"theta\":10000,\"dim\":16\}\] then, \[\{\"theta\":500000,\"dim\":16\}\] now\)/,
+      /ropes \(\[\{"theta":10000,"dim":16\}\] then, \[\{"theta":500000,"dim":16\}\] now\)/,
     );
   });
 
