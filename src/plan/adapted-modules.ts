@@ -1,6 +1,6 @@
 // Which modules an adapter of a given rank would change, and the tensors that PEFT would make and save for them.
 import { isVocabularyClass, type LinearModule } from '#kernels/lora/modules.js';
-import { listLinearModules, type LlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, type DecoderConfig } from '#kernels/models/decoder.js';
 import { findTargetModules } from '#src/peft/match-modules.js';
 import { weightShape, type ParameterTensor } from './count-parameters.js';
 import { fail } from './plan.errors.js';
@@ -19,7 +19,7 @@ export const ALL_LINEAR = 'all-linear';
  * @param targets names as in PEFT's target_modules: whole paths or their last segments, or `all-linear` alone
  * @throws BraidError PLAN_TARGETS_UNMATCHED, PLAN_RANK_TOO_HIGH
  */
-export function chooseAdaptedModules(config: LlamaConfig, targets: readonly string[], rank: number): AdaptedModule[] {
+export function chooseAdaptedModules(config: DecoderConfig, targets: readonly string[], rank: number): AdaptedModule[] {
   const modules = listLinearModules(config);
   const find = (names: string | readonly string[]): readonly LinearModule[] =>
     findTargetModules({ targets: names, excluded: [], layers: undefined, layersPatterns: [] }, modules);

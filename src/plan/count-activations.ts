@@ -1,7 +1,7 @@
 // Bytes that a training step keeps for its backward pass, from the configuration alone: what PyTorch's autograd saves for the layers of
 // transformers and PEFT. docs/plan.md derives the terms; test/golden/training has what autograd saved, measured.
 import { LAYER_CLASSES, type LinearClass } from '#kernels/lora/modules.js';
-import { type LlamaConfig } from '#kernels/models/llama.js';
+import { type DecoderConfig } from '#kernels/models/decoder.js';
 import { type AdaptedModule } from './adapted-modules.js';
 import { FORMAT_BYTES, formatOf, type NumberFormat, type Precision } from './precision.js';
 
@@ -32,7 +32,7 @@ const SHARED_INPUTS: readonly (readonly LinearClass[])[] = [
  * keeps no input; an adapted one keeps its input for A and x·Aᵀ for B.
  * @param adapted the modules with factors beside them; undefined where all weights are trained
  */
-export function countActivationBytes(config: LlamaConfig, options: StepOptions, adapted?: readonly AdaptedModule[]): number {
+export function countActivationBytes(config: DecoderConfig, options: StepOptions, adapted?: readonly AdaptedModule[]): number {
   const { layers, hiddenSize, vocabularySize, logitSoftCap, ropes } = config;
   const { batch, length } = options;
   const tokens = batch * length;
@@ -51,7 +51,12 @@ export function countActivationBytes(config: LlamaConfig, options: StepOptions, 
 }
 
 /** Bytes a token. */
-function countLayerBytes(config: LlamaConfig, options: StepOptions, layer: number, adapted: readonly AdaptedModule[] | undefined): number {
+function countLayerBytes(
+  config: DecoderConfig,
+  options: StepOptions,
+  layer: number,
+  adapted: readonly AdaptedModule[] | undefined,
+): number {
   const { hiddenSize, intermediateSize, heads, kvHeads, headDim, hasHeadNorms, hasOutputNorms } = config;
   const bytes = FORMAT_BYTES[formatOf(options.precision)];
   const isTrained = adapted === undefined;
@@ -80,7 +85,7 @@ function countLayerBytes(config: LlamaConfig, options: StepOptions, layer: numbe
  * Bytes a token of a root mean square norm: its input in fp32, 1/rms of each group, and for its own weight's gradient the normed input, which
  * Gemma multiplies in fp32.
  */
-function countNormBytes(config: LlamaConfig, width: number, groups: number, bytes: number, isTrained: boolean): number {
+function countNormBytes(config: DecoderConfig, width: number, groups: number, bytes: number, isTrained: boolean): number {
   return FP32 * (width + groups) + (isTrained ? (config.hasUnitOffsetNorms ? FP32 : bytes) * width : 0);
 }
 

@@ -1,6 +1,6 @@
 // Every tensor that a decoder has, as save_pretrained names it, from its configuration alone; and how many numbers they hold.
 import { type LinearModule } from '#kernels/lora/modules.js';
-import { hasBias, listLinearModules, listNorms, type LlamaConfig } from '#kernels/models/llama.js';
+import { hasBias, listLinearModules, listNorms, type DecoderConfig } from '#kernels/models/decoder.js';
 
 /** A tensor by its name in a safetensors file. */
 export interface ParameterTensor {
@@ -19,7 +19,7 @@ export function countParameters(tensors: readonly ParameterTensor[]): number {
 }
 
 /** The model's tensors; a tied output layer is the embedding and no tensor of its own. */
-export function listParameters(config: LlamaConfig): ParameterTensor[] {
+export function listParameters(config: DecoderConfig): ParameterTensor[] {
   const linears = listLinearModules(config).flatMap((module): ParameterTensor[] => {
     if (module.class === 'lm_head' && config.hasTiedEmbeddings) return [];
     const weight = { name: `${module.path}.weight`, shape: weightShape(module) };

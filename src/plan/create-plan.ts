@@ -1,6 +1,6 @@
 // From config.json alone: parameters, bytes on disk, memory for training and for serving, of full fine-tuning beside LoRA.
 import { type LinearClass } from '#kernels/lora/modules.js';
-import { ModelConfigError, parseLlamaConfig, type LlamaConfig } from '#kernels/models/llama.js';
+import { ModelConfigError, parseDecoderConfig, type DecoderConfig } from '#kernels/models/decoder.js';
 import { chooseAdaptedModules, countPair, type AdaptedModule } from './adapted-modules.js';
 import { countParameters, listParameters } from './count-parameters.js';
 import { describeAssumptions } from './describe-assumptions.js';
@@ -111,9 +111,9 @@ export function createPlan(json: unknown, request: PlanRequest): Plan {
   };
 }
 
-function parseConfig(json: unknown): LlamaConfig {
+function parseConfig(json: unknown): DecoderConfig {
   try {
-    return parseLlamaConfig(json);
+    return parseDecoderConfig(json);
   } catch (error) {
     if (!(error instanceof ModelConfigError)) throw error;
     throw fail('PLAN_CONFIG_UNSUPPORTED', { field: error.field, reason: error.message }, error);
@@ -135,7 +135,7 @@ function assertFits(what: string, found: number, limit: number): void {
   if (found > limit) throw fail('PLAN_TOO_LONG', { what, found, limit });
 }
 
-function summarize(config: LlamaConfig): ModelSummary {
+function summarize(config: DecoderConfig): ModelSummary {
   const { architecture, layers, hiddenSize, maxPositionEmbeddings, vocabularySize } = config;
   const parameters = countParameters(listParameters(config));
   return { architecture, layers, hiddenSize, contextLength: maxPositionEmbeddings, vocabularySize, parameters };

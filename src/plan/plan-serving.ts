@@ -1,7 +1,7 @@
 // Memory that this hub takes to serve a base and its adapters, by the engine's own accounting, beside that of as many whole models.
 import { countPages } from '#kernels/lora/pages.js';
 import { LINEAR_CLASSES, type LinearClass } from '#kernels/lora/modules.js';
-import { listLinearModules, type LlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, type DecoderConfig } from '#kernels/models/decoder.js';
 import { ModuleTable, sizeOfPages } from '#src/runtime/adapter-fit.js';
 import { createLimits, PAGE_RANK } from '#src/runtime/engine-limits.js';
 import { type AdaptedModule } from './adapted-modules.js';
@@ -42,7 +42,7 @@ export interface ServingPlan {
   readonly fullBytes: number;
 }
 
-export function planServing(config: LlamaConfig, adapted: readonly AdaptedModule[], options: ServingOptions): ServingPlan {
+export function planServing(config: DecoderConfig, adapted: readonly AdaptedModule[], options: ServingOptions): ServingPlan {
   const { adapters, adapterMemoryBytes, rows, context } = options;
   const table = new ModuleTable(listLinearModules(config), PAGE_RANK);
   const adapterBytes = sizeOfPages(countPagesByClass(adapted), table);
@@ -74,7 +74,7 @@ export function countPagesByClass(adapted: readonly AdaptedModule[]): Map<Linear
 }
 
 /** Every weight in fp32, which the session packs; the embedding is looked up as stored, and a tied output layer owns an fp32 copy of it. */
-function countBaseBytes(config: LlamaConfig, storedFormat: NumberFormat): number {
+function countBaseBytes(config: DecoderConfig, storedFormat: NumberFormat): number {
   const { hiddenSize, vocabularySize, ropes, maxPositionEmbeddings, hasTiedEmbeddings } = config;
   const embedding = vocabularySize * hiddenSize;
   const parameters = countParameters(listParameters(config));

@@ -1,5 +1,5 @@
 // Memory and disk that training takes: every weight of a model, or low-rank factors beside frozen ones.
-import { type LlamaConfig } from '#kernels/models/llama.js';
+import { type DecoderConfig } from '#kernels/models/decoder.js';
 import { listFactorTensors, listSavedBaseTensors, type AdaptedModule } from './adapted-modules.js';
 import { countActivationBytes, type StepOptions } from './count-activations.js';
 import { countParameters, listParameters, sizeOf, type ParameterTensor } from './count-parameters.js';
@@ -38,7 +38,7 @@ const MIN_8BIT_VALUES = 4096;
 const ADAM_STATES = 2;
 
 /** All weights are trained. */
-export function planFullFineTuning(config: LlamaConfig, options: TrainingOptions): TrainingPlan {
+export function planFullFineTuning(config: DecoderConfig, options: TrainingOptions): TrainingPlan {
   const tensors = listParameters(config);
   const format = formatOf(options.precision);
   const parameters = countParameters(tensors);
@@ -56,7 +56,7 @@ export function planFullFineTuning(config: LlamaConfig, options: TrainingOptions
 }
 
 /** The weights are frozen in the model's format; factors beside some of them are trained. */
-export function planLora(config: LlamaConfig, adapted: readonly AdaptedModule[], options: TrainingOptions): TrainingPlan {
+export function planLora(config: DecoderConfig, adapted: readonly AdaptedModule[], options: TrainingOptions): TrainingPlan {
   const { adapterFormat } = options;
   const factors = listFactorTensors(adapted);
   const parameters = countParameters(listParameters(config));

@@ -1,7 +1,7 @@
 // Everything about an upload that can be known without the model: parsed, checked, described. Nothing is stored here.
 import { readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import { listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
 import { parseAdapterConfig, type AdapterConfig } from '#src/peft/adapter-config.js';
 import { type BaseModel } from '#src/registry/base-model.entity.js';
 import { type BaseModelFiles } from '#src/runtime/sources.js';
@@ -48,7 +48,7 @@ export async function prepareAdapter(
   }
   const weights = files.get('adapter_model.safetensors');
   if (weights === undefined) throw new Error('an upload without weights');
-  const facts = await inspectAdapter(weights.path, config, listLinearModules(parseLlamaConfig(baseModel.config)), loadBase);
+  const facts = await inspectAdapter(weights.path, config, listLinearModules(parseDecoderConfig(baseModel.config)), loadBase);
   // PostgreSQL's text holds every character but NUL.
   const text = files.has('README.md') ? (await readUpload(files, 'README.md')).toString('utf8').replaceAll('\0', '') : '';
   const card = readCard(text);

@@ -1,5 +1,5 @@
 // The engine of one base model: checks requests, plans their runs, and gives their results back.
-import { listLinearModules } from '#kernels/models/llama.js';
+import { listLinearModules } from '#kernels/models/decoder.js';
 import { ModuleTable } from './adapter-fit.js';
 import { AdapterResidency } from './adapter-residency.js';
 import { Admission } from './admission.js';

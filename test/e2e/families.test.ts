@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
 import { placeEmbeddedDatabase } from '#test/fixtures/homes.js';
 import { writeRandomModel, type RandomModel } from '#test/fixtures/random-model.js';
 import { createRandomTensors } from '#test/fixtures/random-tensors.js';
@@ -56,7 +56,7 @@ function writeModel(directory: string, family: object): RandomModel {
   writeFileSync(join(directory, 'config.json'), JSON.stringify(json));
   writeFileSync(join(directory, 'tokenizer.json'), JSON.stringify(byteLevelTokenizerFiles().tokenizer));
   writeFileSync(join(directory, 'tokenizer_config.json'), JSON.stringify({ bos_token: '<s>', eos_token: '</s>' }));
-  return writeRandomModel(directory, parseLlamaConfig(json), 'F32', ['model.safetensors']);
+  return writeRandomModel(directory, parseDecoderConfig(json), 'F32', ['model.safetensors']);
 }
 
 /** An adapter's directory as PEFT writes it, and the same for the reference. */
@@ -65,7 +65,7 @@ function writeAdapter(directory: string, family: object, targets: readonly strin
   const random = createRandomTensors(7);
   const tensors: Record<string, TensorToWrite> = {};
   const deltas = new Map<string, ReferenceDelta[]>();
-  for (const { path, class: target, dIn, dOut } of listLinearModules(parseLlamaConfig({ ...COMMON, ...family }))) {
+  for (const { path, class: target, dIn, dOut } of listLinearModules(parseDecoderConfig({ ...COMMON, ...family }))) {
     if (!targets.includes(target)) continue;
     const [a, b] = [random.matrix(RANK, dIn, 0.3), random.matrix(dOut, RANK, 0.3)];
     tensors[`base_model.model.${path}.lora_A.weight`] = float32Tensor([RANK, dIn], a.flat());

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { parseLlamaConfig } from '#kernels/models/llama.js';
+import { parseDecoderConfig } from '#kernels/models/decoder.js';
 import type { GeneratedToken } from '#src/runtime/engine.js';
 import type { EngineLimits } from '#src/runtime/engine-limits.js';
 import type { ModelEngine } from '#src/runtime/model-engine.js';
@@ -56,7 +56,7 @@ for (const [name, json] of Object.entries(CONFIGS)) {
     let pieces: ModelEngine;
     before(async () => {
       writeFileSync(join(directory, 'config.json'), JSON.stringify({ ...COMMON, ...json }));
-      model = writeRandomModel(directory, parseLlamaConfig({ ...COMMON, ...json }), 'F32', ['model.safetensors']);
+      model = writeRandomModel(directory, parseDecoderConfig({ ...COMMON, ...json }), 'F32', ['model.safetensors']);
       const chunkTokens = (): number => PIECE;
       const limits: Partial<EngineLimits> = { chunkTokens, score: { paddedTokens: 128, positions: 16, closeAtTokens: 64, chunkTokens } };
       [whole, pieces] = await Promise.all([openTestEngine(directory, adapters), openTestEngine(directory, adapters, { limits })]);

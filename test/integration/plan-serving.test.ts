@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import ort from 'onnxruntime-node';
-import { buildStepProgram, listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
+import { buildStepProgram, listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
 import { chooseAdaptedModules } from '#src/plan/adapted-modules.js';
 import { planServing } from '#src/plan/plan-serving.js';
 import { PAGE_RANK } from '#src/runtime/engine-limits.js';
@@ -20,7 +20,7 @@ const TOKENS = 20;
 for (const { name, directory } of listGoldenModels()) {
   it(`${name}: caches of ${ROWS} rows of ${TOKENS} tokens`, async () => {
     const { path, config: json, tensors } = readModelDirectory(join(directory, 'model'));
-    const config = parseLlamaConfig(json);
+    const config = parseDecoderConfig(json);
     const program = buildStepProgram({ config, tensors, mode: 'base', classes: [], provider: 'cpu' });
     const session = await StepSession.open(ort, program, { directory: path, provider: 'cpu', threads: 1, pageRank: PAGE_RANK });
     const rows = Array.from({ length: ROWS }, (_, row) => row);

@@ -2,7 +2,7 @@
 import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
 import type { Precision, Provider } from '#kernels/decode/step-program.js';
-import type { LlamaConfig } from '#kernels/models/llama.js';
+import type { DecoderConfig } from '#kernels/models/decoder.js';
 import type { TensorIndex } from '#kernels/models/tensor-index.js';
 
 export type { Precision, Provider } from '#kernels/decode/step-program.js';
@@ -16,7 +16,7 @@ export interface WorkerData {
 
 export interface WorkerSettings {
   readonly directory: string;
-  readonly config: LlamaConfig;
+  readonly config: DecoderConfig;
   readonly tensors: TensorIndex;
   /** Classes that sessions reach from the beginning. */
   readonly adapterClasses: readonly LinearClass[];

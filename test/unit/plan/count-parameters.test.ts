@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
 import { findPatternValues, findTargetModules } from '#src/peft/match-modules.js';
 import { chooseAdaptedModules, listFactorTensors, listSavedBaseTensors, type AdaptedModule } from '#src/plan/adapted-modules.js';
@@ -14,8 +14,8 @@ import { listGoldenModels } from '#test/fixtures/golden.js';
 import { readTensorLocations } from '#test/fixtures/model-directory.js';
 import { LLAMA2_7B_CONFIG } from '#test/fixtures/plan-request.js';
 
-function readConfig(directory: string): ReturnType<typeof parseLlamaConfig> {
-  return parseLlamaConfig(JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')));
+function readConfig(directory: string): ReturnType<typeof parseDecoderConfig> {
+  return parseDecoderConfig(JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')));
 }
 
 /** Names, shapes and size to the byte. */
@@ -58,13 +58,13 @@ describe('models on the Hub have as many parameters as their pages say:', () => 
   ];
   for (const [name, config, parameters] of counts) {
     it(name, () => {
-      assert.equal(countParameters(listParameters(parseLlamaConfig(config))), parameters);
+      assert.equal(countParameters(listParameters(parseDecoderConfig(config))), parameters);
     });
   }
 });
 
 describe('LLaMA2-7B', () => {
-  const config = parseLlamaConfig(LLAMA2_7B_CONFIG);
+  const config = parseDecoderConfig(LLAMA2_7B_CONFIG);
 
   it('has 6.74 billion parameters', () => {
     assert.equal(countParameters(listParameters(config)), 6_738_415_616);
@@ -82,7 +82,7 @@ describe('LLaMA2-7B', () => {
 });
 
 describe('targets', () => {
-  const config = parseLlamaConfig(LLAMA2_7B_CONFIG);
+  const config = parseDecoderConfig(LLAMA2_7B_CONFIG);
   const namesOf = (targets: readonly string[]): string[] => [
     ...new Set(chooseAdaptedModules(config, targets, 4).map(({ module }) => module.class)),
   ];

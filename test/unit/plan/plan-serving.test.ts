@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
 import { chooseAdaptedModules } from '#src/plan/adapted-modules.js';
 import { planServing, type ServingOptions } from '#src/plan/plan-serving.js';
 import { ModuleTable } from '#src/runtime/adapter-fit.js';
@@ -29,7 +29,7 @@ for (const model of listGoldenModels()) {
     it(`${model.name}, ${name}: as many bytes of pages as the engine takes and allocates`, async () => {
       const { rank, targets } = UNIFORM[name] ?? assert.fail();
       const directory = join(model.directory, 'model');
-      const config = parseLlamaConfig(readModelDirectory(directory).config);
+      const config = parseDecoderConfig(readModelDirectory(directory).config);
       const modules = listLinearModules(config);
       const bank = new PageBank(modules, PAGE_RANK);
       const allocated = (): number =>
@@ -54,7 +54,7 @@ for (const model of listGoldenModels()) {
 }
 
 describe('LLaMA2-7B', () => {
-  const config = parseLlamaConfig(LLAMA2_7B_CONFIG);
+  const config = parseDecoderConfig(LLAMA2_7B_CONFIG);
   const adapted = chooseAdaptedModules(config, ['q_proj', 'v_proj'], 4);
 
   it('a rank below a page takes a page, and the memory set aside bounds how many lie there at once', () => {

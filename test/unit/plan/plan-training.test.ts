@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { parseLlamaConfig } from '#kernels/models/llama.js';
+import { parseDecoderConfig } from '#kernels/models/decoder.js';
 import { chooseAdaptedModules, listFactorTensors } from '#src/plan/adapted-modules.js';
 import { countActivationBytes, type StepOptions } from '#src/plan/count-activations.js';
 import { countParameters } from '#src/plan/count-parameters.js';
@@ -76,7 +76,7 @@ describe('activations are what autograd saved', () => {
     const method = targets === null ? 'all weights' : `LoRA on ${targets.join(', ')} in ${adapter}`;
     it(`${model}, ${precision}, ${method}${checkpointing ? ', checkpointing' : ''}`, () => {
       const json = configs[model] ?? {};
-      const config = parseLlamaConfig(json);
+      const config = parseDecoderConfig(json);
       const options: StepOptions = { precision, adapterFormat: adapter, batch, length, hasCheckpointing: checkpointing };
       const adapted = targets === null ? undefined : chooseAdaptedModules(config, targets, rank);
       const found = countActivationBytes(config, options, adapted);

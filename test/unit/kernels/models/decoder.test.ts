@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { LINEAR_CLASSES, type LinearClass } from '#kernels/lora/modules.js';
-import { buildStepProgram, listLinearModules, ModelTensorError, parseLlamaConfig } from '#kernels/models/llama.js';
+import { buildStepProgram, listLinearModules, ModelTensorError, parseDecoderConfig } from '#kernels/models/decoder.js';
 import { int64, numbersOf, openSession, promptFeeds, scoreRows, TestBank, type TestMixture } from '#test/fixtures/graph-session.js';
 import type { AdapterFactors } from '#test/fixtures/peft-adapter.js';
 import { createTensorIndex, writeRandomModel, type StorageType } from '#test/fixtures/random-model.js';
@@ -94,7 +94,7 @@ describe('a step program agrees with the float64 decoder', () => {
       after(() => {
         rmSync(directory, { recursive: true, force: true });
       });
-      const config = parseLlamaConfig({ ...COMMON, ...model.config });
+      const config = parseDecoderConfig({ ...COMMON, ...model.config });
       const modules = listLinearModules(config);
       const written = writeRandomModel(directory, config, model.storage, model.files);
       const random = createRandomTensors(23);
@@ -206,7 +206,10 @@ function toDeltas(mixture: TestMixture): Map<string, ReferenceDelta[]> {
 }
 
 describe('buildStepProgram refuses, naming the tensor:', () => {
-  const config = parseLlamaConfig({ ...COMMON, ...MODELS['qwen3 with attention biases, plain attention over heads of 24, bf16']?.config });
+  const config = parseDecoderConfig({
+    ...COMMON,
+    ...MODELS['qwen3 with attention biases, plain attention over heads of 24, bf16']?.config,
+  });
   const build = (change: (tensors: ReturnType<typeof createTensorIndex>) => void) => (): void => {
     const tensors = createTensorIndex(config, 'BF16');
     change(tensors);
@@ -243,7 +246,7 @@ describe('buildStepProgram refuses, naming the tensor:', () => {
 
 test('listLinearModules names every module where PEFT points at it, with head sizes of its own', () => {
   const modules = listLinearModules(
-    parseLlamaConfig({ ...COMMON, ...MODELS['qwen3 with attention biases, plain attention over heads of 24, bf16']?.config }),
+    parseDecoderConfig({ ...COMMON, ...MODELS['qwen3 with attention biases, plain attention over heads of 24, bf16']?.config }),
   );
   assert.equal(modules.length, 16);
   assert.deepEqual(modules[7], { path: 'model.layers.1.self_attn.q_proj', layer: 1, class: 'q_proj', dIn: 32, dOut: 48 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { GEMMA2, GEMMA3, PHI3, type Json } from '#test/fixtures/family-configs.js';
-import { listLinearModules, ModelConfigError, parseLlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, ModelConfigError, parseDecoderConfig } from '#kernels/models/decoder.js';
 
 const without = (config: Json, ...fields: string[]): Json =>
   Object.fromEntries(Object.entries(config).filter(([field]) => !fields.includes(field)));
@@ -21,7 +21,7 @@ const GEMMA3_NESTED: Json = {
 
 describe('Gemma 2', () => {
   test('gemma-2-2b-it', () => {
-    const config = parseLlamaConfig(GEMMA2);
+    const config = parseDecoderConfig(GEMMA2);
     assert.equal(config.architecture, 'gemma2');
     assert.equal(config.hasTiedEmbeddings, true, 'its class ties them where the file says nothing');
     assert.deepEqual([config.attentionSoftCap, config.logitSoftCap], [50, 30]);
@@ -35,16 +35,16 @@ describe('Gemma 2', () => {
   });
 
   test('caps are those of its class where the file has none, and off where it says null', () => {
-    const absent = parseLlamaConfig(without(GEMMA2, 'attn_logit_softcapping', 'final_logit_softcapping'));
+    const absent = parseDecoderConfig(without(GEMMA2, 'attn_logit_softcapping', 'final_logit_softcapping'));
     assert.deepEqual([absent.attentionSoftCap, absent.logitSoftCap], [50, 30]);
-    const off = parseLlamaConfig({ ...GEMMA2, attn_logit_softcapping: null, final_logit_softcapping: null });
+    const off = parseDecoderConfig({ ...GEMMA2, attn_logit_softcapping: null, final_logit_softcapping: null });
     assert.deepEqual([off.attentionSoftCap, off.logitSoftCap], [undefined, undefined]);
   });
 });
 
 describe('Gemma 3', () => {
   test('gemma-3-1b-it', () => {
-    const config = parseLlamaConfig(GEMMA3);
+    const config = parseDecoderConfig(GEMMA3);
     assert.deepEqual(config.ropes, [
       { theta: 1_000_000, dim: 256 },
       { theta: 10_000, dim: 256 },
@@ -54,16 +54,16 @@ describe('Gemma 3', () => {
   });
 
   test('transformers 5 says the same in other words', () => {
-    assert.deepEqual(parseLlamaConfig(GEMMA3_NESTED), parseLlamaConfig(GEMMA3));
+    assert.deepEqual(parseDecoderConfig(GEMMA3_NESTED), parseDecoderConfig(GEMMA3));
   });
 
   test('a scaling is of the layers that see everything', () => {
-    const [full, sliding] = parseLlamaConfig({ ...GEMMA3, rope_scaling: { rope_type: 'linear', factor: 8 } }).ropes;
+    const [full, sliding] = parseDecoderConfig({ ...GEMMA3, rope_scaling: { rope_type: 'linear', factor: 8 } }).ropes;
     assert.deepEqual([full?.scaling, sliding?.scaling], [{ type: 'linear', factor: 8 }, undefined]);
   });
 
   test('few layers of one kind have one rope', () => {
-    const config = parseLlamaConfig({ ...GEMMA3, num_hidden_layers: 2 });
+    const config = parseDecoderConfig({ ...GEMMA3, num_hidden_layers: 2 });
     assert.deepEqual(config.ropes, [{ theta: 10_000, dim: 256 }]);
     assert.deepEqual(config.attention, [
       { rope: 0, window: 512 },
@@ -72,13 +72,13 @@ describe('Gemma 3', () => {
   });
 
   test('a window as long as the context leaves the ropes as they are', () => {
-    assert.deepEqual(parseLlamaConfig({ ...GEMMA3, sliding_window: 32768 }).attention[0], { rope: 1 });
+    assert.deepEqual(parseDecoderConfig({ ...GEMMA3, sliding_window: 32768 }).attention[0], { rope: 1 });
   });
 });
 
 describe('Phi-3', () => {
   test('Phi-3-mini-4k-instruct', () => {
-    const config = parseLlamaConfig(PHI3);
+    const config = parseDecoderConfig(PHI3);
     assert.equal(config.hasFusedProjections, true);
     assert.deepEqual(config.ropes, [{ theta: 10_000, dim: 96 }]);
     assert.deepEqual(new Set(config.attention.map(({ window }) => window)), new Set([2047]));
@@ -97,9 +97,9 @@ describe('Phi-3', () => {
 
   test('part of a head turns, in both spellings', () => {
     const rope = { theta: 10_000, dim: 72 };
-    assert.deepEqual(parseLlamaConfig({ ...PHI3, partial_rotary_factor: 0.75 }).ropes, [rope]);
+    assert.deepEqual(parseDecoderConfig({ ...PHI3, partial_rotary_factor: 0.75 }).ropes, [rope]);
     const nested = { rope_parameters: { rope_theta: 10000, rope_type: 'default', partial_rotary_factor: 0.75 } };
-    assert.deepEqual(parseLlamaConfig({ ...PHI3, ...nested }).ropes, [rope]);
+    assert.deepEqual(parseDecoderConfig({ ...PHI3, ...nested }).ropes, [rope]);
   });
 });
 
@@ -130,7 +130,7 @@ describe('refused, naming the field:', () => {
   for (const [field, config, message = /./] of refusals) {
     test(`${field}: ${message.source}`, () => {
       assert.throws(
-        () => parseLlamaConfig(config),
+        () => parseDecoderConfig(config),
         (error) => error instanceof ModelConfigError && error.field === field && message.test(error.message),
       );
     });

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import type { Precision, StepMode } from '#kernels/decode/step-program.js';
 import { LAYER_CLASSES, LINEAR_CLASSES, type LinearClass } from '#kernels/lora/modules.js';
-import { buildStepProgram, parseLlamaConfig } from '#kernels/models/llama.js';
+import { buildStepProgram, parseDecoderConfig } from '#kernels/models/decoder.js';
 import type { RightBytes } from '#kernels/nn/quantized-linear.js';
 import { createTensorIndex } from '#test/fixtures/random-model.js';
 
@@ -66,7 +66,7 @@ function createPrograms(): { name: string; build: () => Uint8Array }[] {
     VARIANTS.map(({ mode, precision = 'float32', bytes = 'uint8', classes, suffix = '' }) => ({
       name: `${architecture} ${mode}${suffix}`,
       build: () => {
-        const config = parseLlamaConfig(json);
+        const config = parseDecoderConfig(json);
         const tensors = createTensorIndex(config, mode === 'base' ? 'F32' : 'BF16');
         return buildStepProgram({ config, tensors, mode, precision, bytes, classes, provider: 'cpu' }).model;
       },

@@ -1,7 +1,7 @@
 // config.json of models on the Hub, in both spellings, and what is refused by name.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ModelConfigError, parseLlamaConfig } from '#kernels/models/llama.js';
+import { ModelConfigError, parseDecoderConfig } from '#kernels/models/decoder.js';
 
 /** SmolLM2-135M-Instruct, transformers 4.42. */
 const SMOLLM2 = {
@@ -35,7 +35,7 @@ const SMOLLM2 = {
   vocab_size: 49152,
 };
 
-const REAL_CONFIGS: Record<string, [config: Record<string, unknown>, expected: Partial<ReturnType<typeof parseLlamaConfig>>]> = {
+const REAL_CONFIGS: Record<string, [config: Record<string, unknown>, expected: Partial<ReturnType<typeof parseDecoderConfig>>]> = {
   'SmolLM2-135M-Instruct': [
     SMOLLM2,
     {
@@ -229,10 +229,10 @@ const LLAMA3_SCALING = {
   rope_type: 'llama3',
 };
 
-describe('parseLlamaConfig reads', () => {
+describe('parseDecoderConfig reads', () => {
   for (const [name, [config, expected]] of Object.entries(REAL_CONFIGS)) {
     test(name, () => {
-      const parsed = parseLlamaConfig(config);
+      const parsed = parseDecoderConfig(config);
       for (const [field, value] of Object.entries(expected)) assert.deepEqual(parsed[field as keyof typeof parsed], value, field);
     });
   }
@@ -246,7 +246,7 @@ describe('parseLlamaConfig reads', () => {
     ['fields of generation and training', { temperature: 0.7, unsloth_version: '2024.9', resid_pdrop: 0.1 }],
     ['biases of attention and feed-forward', { attention_bias: true, mlp_bias: true }],
   ];
-  for (const [name, change] of tolerated) test(name, () => assert.equal(parseLlamaConfig({ ...SMOLLM2, ...change }).hiddenSize, 576));
+  for (const [name, change] of tolerated) test(name, () => assert.equal(parseDecoderConfig({ ...SMOLLM2, ...change }).hiddenSize, 576));
 
   const scalings: [string, object, object][] = [
     ['llama3', LLAMA3_SCALING, { type: 'llama3', factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalPositions: 8192 }],
@@ -265,22 +265,22 @@ describe('parseLlamaConfig reads', () => {
   for (const [name, section, scaling] of scalings) {
     test(`rope scaling ${name}, in both spellings`, () => {
       const expected = [{ theta: 100_000, dim: 64, scaling }];
-      assert.deepEqual(parseLlamaConfig({ ...SMOLLM2, rope_scaling: section }).ropes, expected);
+      assert.deepEqual(parseDecoderConfig({ ...SMOLLM2, rope_scaling: section }).ropes, expected);
       const parameters = { ...section, rope_theta: 100_000 };
-      assert.deepEqual(parseLlamaConfig({ ...SMOLLM2, rope_theta: null, rope_parameters: parameters }).ropes, expected);
-      assert.deepEqual(parseLlamaConfig({ ...SMOLLM2, rope_scaling: section, rope_parameters: parameters }).ropes, expected);
+      assert.deepEqual(parseDecoderConfig({ ...SMOLLM2, rope_theta: null, rope_parameters: parameters }).ropes, expected);
+      assert.deepEqual(parseDecoderConfig({ ...SMOLLM2, rope_scaling: section, rope_parameters: parameters }).ropes, expected);
     });
   }
 
   test('which layers have a window', () => {
     const windowsOf = (name: string, change: object): (number | undefined)[] =>
-      parseLlamaConfig({ ...REAL_CONFIGS[name]?.[0], ...change }).attention.map(({ window }) => window);
+      parseDecoderConfig({ ...REAL_CONFIGS[name]?.[0], ...change }).attention.map(({ window }) => window);
     const MISTRAL = 'Mistral-7B-Instruct-v0.3';
     const QWEN2 = 'Qwen2.5-0.5B-Instruct';
     assert.deepEqual(new Set(windowsOf(MISTRAL, { sliding_window: 4096 })), new Set([4096]));
     const absent: Record<string, unknown> = { ...REAL_CONFIGS[MISTRAL]?.[0] };
     delete absent['sliding_window'];
-    assert.equal(parseLlamaConfig(absent).attention[0]?.window, 4096, "MistralConfig's own, where the file has none");
+    assert.equal(parseDecoderConfig(absent).attention[0]?.window, 4096, "MistralConfig's own, where the file has none");
     assert.deepEqual(new Set(windowsOf(MISTRAL, { sliding_window: null })), new Set([undefined]));
     const deep = windowsOf(QWEN2, { use_sliding_window: true, sliding_window: 4096 });
     assert.deepEqual([deep[20], deep[21], deep[23]], [undefined, 4096, 4096]);
@@ -290,12 +290,12 @@ describe('parseLlamaConfig reads', () => {
   });
 
   test('which projections have biases', () => {
-    const { hasQkvBias, hasOutputBias, hasFeedForwardBias } = parseLlamaConfig({ ...SMOLLM2, attention_bias: true, mlp_bias: true });
+    const { hasQkvBias, hasOutputBias, hasFeedForwardBias } = parseDecoderConfig({ ...SMOLLM2, attention_bias: true, mlp_bias: true });
     assert.deepEqual([hasQkvBias, hasOutputBias, hasFeedForwardBias], [true, true, true]);
   });
 });
 
-describe('parseLlamaConfig refuses, naming the field:', () => {
+describe('parseDecoderConfig refuses, naming the field:', () => {
   const [QWEN2] = REAL_CONFIGS['Qwen2.5-0.5B-Instruct'] ?? [{}];
   const [MISTRAL] = REAL_CONFIGS['Mistral-7B-Instruct-v0.3'] ?? [{}];
   const refusals: [field: string, config: unknown, message?: RegExp][] = [
@@ -360,7 +360,7 @@ describe('parseLlamaConfig refuses, naming the field:', () => {
   for (const [field, config, message = /./] of refusals) {
     test(`${field}: ${message.source}`, () => {
       assert.throws(
-        () => parseLlamaConfig(config),
+        () => parseDecoderConfig(config),
         (error) =>
           error instanceof ModelConfigError && error.field === field && error.message.includes(field) && message.test(error.message),
       );
@@ -369,7 +369,7 @@ describe('parseLlamaConfig refuses, naming the field:', () => {
 
   test('a message stays short whatever the file holds', () => {
     assert.throws(
-      () => parseLlamaConfig({ ...SMOLLM2, surprise: 'x'.repeat(10_000) }),
+      () => parseDecoderConfig({ ...SMOLLM2, surprise: 'x'.repeat(10_000) }),
       (error) => error instanceof ModelConfigError && error.message.length < 300,
     );
   });

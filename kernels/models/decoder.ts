@@ -21,17 +21,17 @@ import { createRopeCaches } from '../nn/rope.js';
 import { softCap } from '../nn/soft-cap.js';
 import { createAdapterLayer, type AdapterLayer, type ProgramPlan } from './adapter-layer.js';
 import { loadBlock, runBlock, type ModuleLoader } from './decoder-block.js';
-import type { DecoderConfig as LlamaConfig } from './decoder-config.js';
+import type { DecoderConfig } from './decoder-config.js';
 import { createLayerAttention } from './layer-attention.js';
 import { EMBEDDING_PATH, FINAL_NORM_PATH, hasBias, HEAD_PATH, listLinearModules } from './linear-modules.js';
 import { loadStoredTensor, loadTensor, toFloat32, type TensorIndex } from './tensor-index.js';
 
-export { ModelConfigError, parseDecoderConfig as parseLlamaConfig, type DecoderConfig as LlamaConfig } from './decoder-config.js';
+export { ModelConfigError, parseDecoderConfig, type DecoderConfig } from './decoder-config.js';
 export { hasBias, listLinearModules, listNorms } from './linear-modules.js';
 export { ModelTensorError } from './tensor-index.js';
 
 export interface StepProgramOptions {
-  readonly config: LlamaConfig;
+  readonly config: DecoderConfig;
   readonly tensors: TensorIndex;
   readonly mode: StepMode;
   /** Linear classes that adapters may reach; ignored in mode `base`, and those that the model does not have. */
@@ -78,7 +78,7 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
   return encodeStepProgram(graph, outputs, { mode, precision, provider, classes, gained, ...shape });
 }
 
-function createModel(graph: Graph, config: LlamaConfig, tensors: TensorIndex, plan: ProgramPlan): CausalModel {
+function createModel(graph: Graph, config: DecoderConfig, tensors: TensorIndex, plan: ProgramPlan): CausalModel {
   const { hiddenSize, vocabularySize, headDim, normEpsilon } = config;
   const adapters = createAdapterLayer(graph, plan);
   const modules = new Map(listLinearModules(config).map((module) => [module.path, module]));
