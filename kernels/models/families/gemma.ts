@@ -50,6 +50,9 @@ export const gemma3: Family = {
     const [pattern, written] = ['sliding_window_pattern', '_sliding_window_pattern'].map((field) => reader.optionalInteger(field));
     const period = pattern ?? written ?? GEMMA3_PATTERN;
     if (period === 0) throw reader.error('sliding_window_pattern', 'must be at least 1, found 0');
+    // Without a window there would be no telling which layers turn by the rope of those that have one.
+    if (reader.has('sliding_window') && reader.take('sliding_window') === undefined)
+      throw reader.error('sliding_window', 'must be an integer: the layers that slide have a rope of their own, found null');
     const windows = readWindows(reader, sizes, {
       defaultWindow: DEFAULT_WINDOW,
       slides: (layer) => (layer + 1) % period !== 0,

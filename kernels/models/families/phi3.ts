@@ -1,4 +1,4 @@
-// Phi-3 and Phi-3.5 of the shorter contexts: query, key and value are one product, gate and up another; part of a head may turn.
+// Phi-3 of the shorter contexts: query, key and value are one product, gate and up another; part of a head may turn.
 import type { ConfigReader } from '../config-reader.js';
 import type { DecoderSizes } from '../decoder-config.js';
 import { readRope } from '../rope-config.js';

@@ -1,8 +1,8 @@
 // config.json of families that differ from Llama, as transformers 4 and 5 write it: what is read, and what is refused by name.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { GEMMA2, GEMMA3, PHI3, type Json } from '#test/fixtures/family-configs.js';
 import { listLinearModules, ModelConfigError, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { GEMMA2, GEMMA3, PHI3, type Json } from '#test/fixtures/family-configs.js';
 
 const without = (config: Json, ...fields: string[]): Json =>
   Object.fromEntries(Object.entries(config).filter(([field]) => !fields.includes(field)));
@@ -117,6 +117,7 @@ describe('refused, naming the field:', () => {
     ['rope_parameters.sliding_attention', { ...GEMMA3_NESTED, rope_parameters: { full_attention: {} } }, /is missing/],
     ['rope_parameters.full_attention', { ...GEMMA3_NESTED, rope_parameters: { rope_theta: 1e6 } }, /is missing/],
     ['rope_parameters.rope_theta', { ...GEMMA3_NESTED, rope_parameters: { ...Object(GEMMA3_NESTED['rope_parameters']), rope_theta: 1 } }],
+    ['sliding_window', { ...GEMMA3, sliding_window: null }, /rope of their own/],
     ['sliding_window_pattern', { ...GEMMA3, sliding_window_pattern: 0 }],
     ['sliding_window', { ...GEMMA2, sliding_window: null, layer_types: Array.from({ length: 26 }, () => 'sliding_attention') }],
     ['rope_scaling.type', { ...PHI3, rope_scaling: { type: 'longrope', short_factor: [1], long_factor: [1] } }, /found "longrope"/],
