@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { availableParallelism } from 'node:os';
 import { type CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import { type LinearModule } from '#kernels/lora/modules.js';
-import { listLinearModules } from '#kernels/models/decoder.js';
+import { listLinearModules } from '#kernels/models/models.js';
 import { loadBaseModelFiles } from '#src/base-models/load-base-model-files.js';
 import { type Digest, digestOf } from '#src/ids/ids.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { listLinearModules } from '#kernels/models/decoder.js';
+import { listLinearModules } from '#kernels/models/models.js';
 import { loadBaseModelFiles } from '#src/base-models/load-base-model-files.js';
 import { digestOf, type Digest } from '#src/ids/ids.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';

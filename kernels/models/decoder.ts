@@ -1,87 +1,23 @@
 // One decoder for every family, assembled from nn/ and lora/ over the model's own weights; families/ says what they differ in.
-import {
-  addStepLoop,
-  encodeStepProgram,
-  type CausalModel,
-  type Precision,
-  type Provider,
-  type StepMode,
-  type StepProgram,
-} from '../decode/step-program.js';
-import { Graph } from '../graph/graph.js';
-import type { FloatValue, Value } from '../graph/values.js';
-import { groupDim } from '../lora/adapter-inputs.js';
-import { addLowRankDeltaAt } from '../lora/low-rank-delta.js';
-import { LINEAR_CLASSES, type LinearClass, type LinearModule } from '../lora/modules.js';
-import { pickRowGain } from '../lora/row-gain.js';
-import { createLinearInput, multiplyByWeight } from '../nn/linear.js';
-import { chooseKernels } from '../nn/provider-kernels.js';
-import type { RightBytes } from '../nn/quantized-linear.js';
+import type { CausalModel } from '../decode/step-program.js';
+import type { Graph } from '../graph/graph.js';
+import type { FloatValue } from '../graph/values.js';
+import type { LinearModule } from '../lora/modules.js';
 import { createRopeCaches } from '../nn/rope.js';
 import { softCap } from '../nn/soft-cap.js';
-import { createAdapterLayer, type AdapterLayer, type ProgramPlan } from './adapter-layer.js';
+import { createAdapterLayer, type ProgramPlan } from './adapter-layer.js';
 import { loadBlock, runBlock, type ModuleLoader } from './decoder-block.js';
 import type { DecoderConfig } from './decoder-config.js';
 import { createLayerAttention } from './layer-attention.js';
-import { EMBEDDING_PATH, FINAL_NORM_PATH, hasBias, HEAD_PATH, listLinearModules } from './linear-modules.js';
+import { EMBEDDING_PATH, FINAL_NORM_PATH, hasBias, HEAD_PATH, listDecoderModules } from './linear-modules.js';
+import { computeAdaptedLogits } from './output-layer.js';
 import { loadStoredTensor, loadTensor, toFloat32, type TensorIndex } from './tensor-index.js';
 
-export { ModelConfigError, parseDecoderConfig, type DecoderConfig } from './decoder-config.js';
-export { hasBias, listLinearModules, listNorms } from './linear-modules.js';
-export { ModelTensorError } from './tensor-index.js';
-
-export interface StepProgramOptions {
-  readonly config: DecoderConfig;
-  readonly tensors: TensorIndex;
-  readonly mode: StepMode;
-  /** Linear classes that adapters may reach; ignored in mode `base`, and those that the model does not have. */
-  readonly classes: readonly LinearClass[];
-  /** Those of them where adapters may have gains. @default none */
-  readonly gained?: readonly LinearClass[];
-  readonly provider: Provider;
-  /** Of the products in the layers and the output layer. `int8` is for the CPU, and not for mode `merged`. @default 'float32' */
-  readonly precision?: Precision;
-  /** Of weights and adapters under `int8`. `int8` only where the processor sums such products exactly. @default 'uint8' */
-  readonly bytes?: RightBytes;
-  /** Most tokens of a row; sizes the rotary tables. @default config.maxPositionEmbeddings */
-  readonly contextLength?: number;
-}
-
-/**
- * The step program of a decoder; see {@link addStepLoop} for its inputs and outputs, and `lora/adapter-inputs.ts` for the adapters'.
- * @throws ModelTensorError if a tensor is missing or has another shape than the configuration says
- */
-export function buildStepProgram(options: StepProgramOptions): StepProgram {
-  const { config, tensors, mode, provider, precision = 'float32', bytes = 'uint8', contextLength = config.maxPositionEmbeddings } = options;
-  if (precision === 'int8' && (mode === 'merged' || provider !== 'cpu')) throw new Error(`int8 does not go with ${mode} on ${provider}`);
-  const own = new Set(listLinearModules(config).map((module) => module.class));
-  const classes = mode === 'base' ? [] : LINEAR_CLASSES.filter((target) => own.has(target) && options.classes.includes(target));
-  const gained = classes.filter((target) => options.gained?.includes(target));
-  const name = [config.architecture, mode, ...(precision === 'float32' ? [] : [precision])].join('.');
-  const graph = Graph.create(name, { expandableDims: classes.map(groupDim) });
-  const model = createModel(graph, config, tensors, {
-    mode,
-    precision,
-    bytes,
-    classes,
-    gained,
-    contextLength,
-    kernels: chooseKernels(
-      provider,
-      config.headDim,
-      config.ropes.map(({ dim }) => dim),
-    ),
-  });
-  const { outputs } = addStepLoop(graph, model);
-  const { layers, kvHeads, headDim, hiddenSize, vocabularySize } = config;
-  const shape = { layers, kvHeads, headDim, hiddenSize, vocabularySize, contextLength };
-  return encodeStepProgram(graph, outputs, { mode, precision, provider, classes, gained, ...shape });
-}
-
-function createModel(graph: Graph, config: DecoderConfig, tensors: TensorIndex, plan: ProgramPlan): CausalModel {
+/** Assembles a decoder of any family in a graph. @throws ModelTensorError if a tensor is missing or has another shape */
+export function createDecoderModel(graph: Graph, config: DecoderConfig, tensors: TensorIndex, plan: ProgramPlan): CausalModel {
   const { hiddenSize, vocabularySize, headDim, normEpsilon } = config;
   const adapters = createAdapterLayer(graph, plan);
-  const modules = new Map(listLinearModules(config).map((module) => [module.path, module]));
+  const modules = new Map(listDecoderModules(config).map((module) => [module.path, module]));
   const load = (name: string, shape: readonly number[]): FloatValue => loadTensor(graph, tensors, name, shape);
   const find = (path: string): LinearModule => {
     const module = modules.get(path);
@@ -141,23 +77,8 @@ function createModel(graph: Graph, config: DecoderConfig, tensors: TensorIndex, 
       return { hidden: body.rootMeanSquareNorm(x, finalNorm, normEpsilon, 'finalNorm'), present };
     },
     computeLogits: (body, hidden, findCompositions) => {
-      const logits = multiplyByWeight(body, createLinearInput(body, hidden, [head], 'logitsInput'), head.weight, 'logits');
-      const adapted = adaptLogits(body, head, hidden, logits, findCompositions);
-      return config.logitSoftCap === undefined ? adapted : softCap(body, adapted, config.logitSoftCap, 'cappedLogits');
+      const logits = computeAdaptedLogits(body, hidden, head, findCompositions);
+      return config.logitSoftCap === undefined ? logits : softCap(body, logits, config.logitSoftCap, 'cappedLogits');
     },
   };
-}
-
-/** The adapters' share of the logits [m, V] of hidden states [m, d]. */
-function adaptLogits(
-  graph: Graph,
-  head: ReturnType<AdapterLayer['output']>,
-  hidden: FloatValue,
-  logits: FloatValue,
-  findCompositions: () => Value<'int64'>,
-): FloatValue {
-  if (!head.rows) return logits;
-  const row = findCompositions();
-  const gained = head.gain ? graph.multiply(logits, pickRowGain(graph, head.gain, row, 'logits'), 'logits.gained') : logits;
-  return addLowRankDeltaAt(graph, row, hidden, gained, head.rows, 'logits.lora');
 }

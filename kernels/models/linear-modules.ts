@@ -10,7 +10,7 @@ const FUSED_CLASSES: ReadonlySet<LinearClass> = new Set(['qkv_proj', 'gate_up_pr
 const APART_CLASSES: ReadonlySet<LinearClass> = new Set(['q_proj', 'k_proj', 'v_proj', 'gate_proj', 'up_proj']);
 
 /** Every linear module that PEFT can target: layer by layer, then the embedding and the output layer. */
-export function listLinearModules(config: DecoderConfig): LinearModule[] {
+export function listDecoderModules(config: DecoderConfig): LinearModule[] {
   const { hiddenSize, intermediateSize, vocabularySize, heads, kvHeads, headDim } = config;
   const sizes: Record<(typeof LAYER_CLASSES)[number], readonly [dIn: number, dOut: number]> = {
     q_proj: [hiddenSize, heads * headDim],
@@ -53,8 +53,7 @@ export function hasBias(config: DecoderConfig, target: LinearClass): boolean {
     case 'gate_up_proj':
     case 'down_proj':
       return config.hasFeedForwardBias;
-    case 'embed_tokens':
-    case 'lm_head':
+    default:
       return false;
   }
 }
@@ -93,7 +92,7 @@ export function findHeadNorms({ hasHeadNorms, headDim }: DecoderConfig, layer: n
 }
 
 /** Every norm of the model. */
-export function listNorms(config: DecoderConfig): NormModule[] {
+export function listDecoderNorms(config: DecoderConfig): NormModule[] {
   const inLayers = Array.from({ length: config.layers }, (_, layer) => [
     ...Object.values<NormModule>({ ...findLayerNorms(config, layer), ...findHeadNorms(config, layer) }),
   ]);

@@ -1,6 +1,7 @@
 // What attention is told and what it keeps, whichever kernel computes it.
 import type { Dim } from '../graph/shapes.js';
 import type { FloatValue, Value } from '../graph/values.js';
+import type { RelativeBias } from './relative-position.js';
 import type { RopeCaches } from './rope.js';
 
 export interface AttentionShape {
@@ -15,7 +16,10 @@ export interface AttentionShape {
 
 /** What layers may differ in. */
 export interface AttentionKind {
-  readonly rope: RopeCaches;
+  /** @default nothing turns */
+  readonly rope?: RopeCaches;
+  /** T5: what is added to the scores by distance. Plain attention only. */
+  readonly relative?: RelativeBias;
   /** Tokens that a token sees, itself included. @default all before it */
   readonly window?: number;
 }

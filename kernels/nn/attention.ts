@@ -39,6 +39,8 @@ export function createAttention(
     return (projected, past, layerName) =>
       plainAttention(graph, projected, shape, state, past, { product: kernels.product, presentDim }, layerName);
   }
+  const { rope } = kind;
+  if (!rope || kind.relative) throw new Error('the fused attention turns by a rope and knows no other positions');
   const lastPositions = graph.subtract(rows.fedLengths, graph.constant('int32', [1]), `${name}.lastPositions`);
   const { heads, kvHeads, attentionScale: scale, attentionSoftCap: softCap } = shape;
   const options: GroupQueryAttentionOptions = {
@@ -48,7 +50,7 @@ export function createAttention(
     ...(kind.window === undefined ? {} : { window: kind.window }),
   };
   return (projected, past, layerName) => {
-    const inputs = { ...projected, pastKey: past.key, pastValue: past.value, lastPositions, totalLength: rows.totalLength, ...kind.rope };
+    const inputs = { ...projected, pastKey: past.key, pastValue: past.value, lastPositions, totalLength: rows.totalLength, ...rope };
     const { context, presentKey, presentValue } = graph.groupQueryAttention(inputs, options, presentDim, layerName);
     return { context, present: { key: presentKey, value: presentValue } };
   };

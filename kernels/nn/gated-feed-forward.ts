@@ -6,6 +6,8 @@ import { applyLinear, createLinearInput, type Linear } from './linear.js';
 
 /** `silu`: x·sigmoid(x). `gelu-tanh`: GELU in its tanh approximation (Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2). */
 export type GateActivation = 'silu' | 'gelu-tanh';
+/** `relu`: max(x, 0). */
+export type Activation = GateActivation | 'relu';
 
 /** Gate and up apart, or one linear (Phi-3) that gives both in this order. */
 export type GatedFeedForwardWeights = ({ readonly gate: Linear; readonly up: Linear } | { readonly gateUp: Linear }) & {
@@ -17,7 +19,7 @@ export function gatedFeedForward(
   graph: Graph,
   x: FloatValue,
   weights: GatedFeedForwardWeights,
-  activation: GateActivation,
+  activation: Activation,
   name: string,
 ): FloatValue {
   const { gate, up } = project(graph, x, weights, name);
@@ -40,11 +42,13 @@ function project(graph: Graph, x: FloatValue, weights: GatedFeedForwardWeights, 
   return { gate: graph.part(both, -1, 0, half, `${name}.gateHalf`), up: graph.part(both, -1, half, 2 * half, `${name}.upHalf`) };
 }
 
-function activate(graph: Graph, gate: FloatValue, activation: GateActivation, name: string): FloatValue {
+export function activate(graph: Graph, gate: FloatValue, activation: Activation, name: string): FloatValue {
   switch (activation) {
     case 'silu':
       return graph.multiply(gate, graph.sigmoid(gate, `${name}.gate`), `${name}.activated`);
     case 'gelu-tanh':
       return graph.geluTanh(gate, `${name}.activated`);
+    case 'relu':
+      return graph.maximum(gate, graph.constant('float32', [0], []), `${name}.activated`);
   }
 }

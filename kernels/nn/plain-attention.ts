@@ -4,7 +4,9 @@ import { getDim, multiplyDims } from '../graph/shapes.js';
 import type { FloatValue, Value } from '../graph/values.js';
 import type { Attended, AttentionKind, AttentionShape, LayerCache, ProjectedHeads, StepRows } from './attention-state.js';
 import type { ProductKernel } from './provider-kernels.js';
+import { biasBetween } from './relative-position.js';
 import { createRightFactor, multiplyByTransposed } from './right-factor.js';
+import type { RopeCaches } from './rope.js';
 import { softCap } from './soft-cap.js';
 
 /** Far below any score, and finite, so that a row of nothing but masked places stays a number. */
@@ -12,9 +14,10 @@ const MASKED = -1e30;
 
 /** What all layers of a step share. */
 export interface PlainRowState {
-  /** [b, t, 1, r/2]: the rotary tables at each token's position. */
-  readonly cos: FloatValue;
-  readonly sin: FloatValue;
+  /** [b, t, 1, r/2]: the rotary tables at each token's position; absent where nothing turns. */
+  readonly rope?: RopeCaches;
+  /** [b, heads, t, present]: what is added to the scores. */
+  readonly bias?: FloatValue;
   /** [b, kvHeads, t, headDim] int64: the place in the cache of each new key and value. */
   readonly places: Value<'int64'>;
   /** [1], int64: length of the cache after the step. */
@@ -27,7 +30,7 @@ export interface PlainRowState {
 export function createPlainRowState(
   graph: Graph,
   shape: AttentionShape,
-  { rope, window }: AttentionKind,
+  { rope, relative, window }: AttentionKind,
   rows: StepRows,
   presentDim: string,
   name: string,
@@ -37,9 +40,10 @@ export function createPlainRowState(
   const offsets = graph.range(graph.squeeze(rows.width, 0, `${name}.widthScalar`), timeDim, `${name}.offsets`);
   const past = graph.unsqueeze(graph.cast(rows.pastLengths, 'int64', `${name}.past`), 1, `${name}.pastColumn`);
   const positions = graph.add(past, graph.unsqueeze(offsets, 0, `${name}.offsetRow`), `${name}.positions`);
-  const half = getDim(rope.cos.shape, 1);
-  const rotate = (table: FloatValue, which: string): FloatValue =>
-    graph.reshape(graph.gather(table, positions, 0, `${name}.${which}Rows`), [batchDim, timeDim, 1, half], `${name}.${which}`);
+  const rotate = (table: FloatValue, which: string): FloatValue => {
+    const shape = [batchDim, timeDim, 1, getDim(table.shape, 1)];
+    return graph.reshape(graph.gather(table, positions, 0, `${name}.${which}Rows`), shape, `${name}.${which}`);
+  };
 
   const column = graph.unsqueeze(graph.unsqueeze(positions, 1, `${name}.positionHeads`), 3, `${name}.positionColumns`);
   const batch = graph.dimOf(rows.pastLengths, 0, `${name}.batch`);
@@ -50,9 +54,10 @@ export function createPlainRowState(
   );
   const totalLength = graph.unsqueeze(graph.cast(rows.totalLength, 'int64', `${name}.total`), 0, `${name}.totalVector`);
   const keyIndex = graph.range(graph.squeeze(totalLength, 0, `${name}.totalScalar`), presentDim, `${name}.keyIndex`);
+  const query = relative && graph.unsqueeze(positions, 2, `${name}.queryPositions`);
   return {
-    cos: rotate(rope.cos, 'cos'),
-    sin: rotate(rope.sin, 'sin'),
+    ...(rope && { rope: { cos: rotate(rope.cos, 'cos'), sin: rotate(rope.sin, 'sin') } }),
+    ...(relative && query && { bias: biasBetween(graph, relative, { query, key: keyIndex }, `${name}.bias`) }),
     places: graph.expand(column, placesShape, [batchDim, shape.kvHeads, timeDim, shape.headDim], `${name}.places`),
     totalLength,
     isVisible: findVisible(graph, keyIndex, column, window, name),
@@ -94,8 +99,10 @@ export function plainAttention(
   const [batch, time] = [getDim(projected.query.shape, 0), getDim(projected.query.shape, 1)];
   const split = (value: FloatValue, count: number, which: string): FloatValue =>
     graph.reshape(value, [batch, time, count, headDim], `${name}.${which}Heads`);
-  const query = rotateHalves(graph, split(projected.query, heads, 'query'), rows, headDim, `${name}.query`);
-  const key = rotateHalves(graph, split(projected.key, kvHeads, 'key'), rows, headDim, `${name}.key`);
+  const turn = (value: FloatValue, which: string): FloatValue =>
+    rows.rope ? rotateHalves(graph, value, rows.rope, headDim, `${name}.${which}`) : value;
+  const query = turn(split(projected.query, heads, 'query'), 'query');
+  const key = turn(split(projected.key, kvHeads, 'key'), 'key');
   const value = split(projected.value, kvHeads, 'value');
 
   const present = {
@@ -117,7 +124,8 @@ export function plainAttention(
   const scores = multiplyByTransposed(graph, scaled, createRightFactor(graph, present.key, product), `${name}.groupScores`);
   const capped = attentionSoftCap === undefined ? scores : softCap(graph, scores, attentionSoftCap, `${name}.capped`);
   const scoresByHead = graph.reshape(capped, [batch, heads, time, presentDim], `${name}.scores`);
-  const masked = graph.where(rows.isVisible, scoresByHead, graph.constant('float32', [MASKED], []), `${name}.maskedScores`);
+  const biased = rows.bias ? graph.add(scoresByHead, rows.bias, `${name}.biasedScores`) : scoresByHead;
+  const masked = graph.where(rows.isVisible, biased, graph.constant('float32', [MASKED], []), `${name}.maskedScores`);
   const weights = graph.reshape(graph.softmax(masked, `${name}.weights`), [batch, kvHeads, groupRows, presentDim], `${name}.groupWeights`);
   const mixed = graph.reshape(
     graph.matMul(weights, present.value, `${name}.groupContext`),
@@ -132,7 +140,7 @@ export function plainAttention(
  * Rotates pairs (i, i + r/2) of the leading r numbers of each head, the layout of Llama's checkpoints on the Hub; the others stay:
  * x [b, t, heads, headDim].
  */
-function rotateHalves(graph: Graph, x: FloatValue, { cos, sin }: PlainRowState, headDim: number, name: string): FloatValue {
+function rotateHalves(graph: Graph, x: FloatValue, { cos, sin }: RopeCaches, headDim: number, name: string): FloatValue {
   const half = Number(getDim(cos.shape, 3));
   const first = graph.part(x, 3, 0, half, `${name}.first`);
   const second = graph.part(x, 3, half, 2 * half, `${name}.second`);

@@ -1,7 +1,7 @@
 // Base models: registered by the digest of their weights, left where they lie, and checked again whenever they are opened.
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
-import { parseDecoderConfig, type DecoderConfig } from '#kernels/models/decoder.js';
+import { parseModelConfig, type ModelConfig } from '#kernels/models/models.js';
 import { BraidError } from '#src/http/braid-error.js';
 import { type Digest, type RepoName } from '#src/ids/ids.js';
 import { type BaseModel } from '#src/registry/base-model.entity.js';
@@ -113,8 +113,8 @@ export class BaseModelsService implements BaseModelSource {
 }
 
 /** The model's configuration as it was registered. */
-export function configOf(baseModel: BaseModel): DecoderConfig {
-  return parseDecoderConfig(baseModel.config);
+export function configOf(baseModel: BaseModel): ModelConfig {
+  return parseModelConfig(baseModel.config);
 }
 
 /** For the pieces of the weight files as they are read; throws BASE_MODEL_NOT_FINITE. */

@@ -1,7 +1,7 @@
 // Everything that a program needs to know of a model directory, checked: configuration, and the place and shape of every tensor.
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import { buildStepProgram, ModelConfigError, ModelTensorError, parseDecoderConfig, type DecoderConfig } from '#kernels/models/decoder.js';
+import { buildStepProgram, ModelConfigError, ModelTensorError, parseModelConfig, type ModelConfig } from '#kernels/models/models.js';
 import { type TensorIndex, type TensorLocation } from '#kernels/models/tensor-index.js';
 import { fail } from './base-models.errors.js';
 import { describeFileError, FileRefusedError, readSmallJson } from './read-small-file.js';
@@ -13,7 +13,7 @@ const MAX_CONFIG_BYTES = 1024 * 1024;
 export interface LoadedBaseModel extends ModelWeights {
   /** Absolute and free of links: a link that is bent later must not change what is registered. */
   readonly directory: string;
-  readonly config: DecoderConfig;
+  readonly config: ModelConfig;
   /** Those of `tensors` that the model's program reads. */
   readonly programTensors: TensorIndex;
   /** config.json as it is. */
@@ -51,9 +51,9 @@ async function readConfig(directory: string): Promise<Readonly<Record<string, un
   return json as Readonly<Record<string, unknown>>;
 }
 
-function parseConfig(json: unknown): DecoderConfig {
+function parseConfig(json: unknown): ModelConfig {
   try {
-    return parseDecoderConfig(json);
+    return parseModelConfig(json);
   } catch (error) {
     if (!(error instanceof ModelConfigError)) throw error;
     throw fail('BASE_MODEL_UNSUPPORTED', { field: error.field, reason: error.message }, error);
@@ -61,7 +61,7 @@ function parseConfig(json: unknown): DecoderConfig {
 }
 
 /** Builds the model's program for one position and throws it away: the builder itself knows best which tensors it reads, and their shapes. */
-function findProgramTensors(config: DecoderConfig, { tensors, otherDTypes }: ModelWeights): TensorIndex {
+function findProgramTensors(config: ModelConfig, { tensors, otherDTypes }: ModelWeights): TensorIndex {
   const recorded = new RecordedTensors(tensors);
   try {
     buildStepProgram({ config, tensors: recorded, mode: 'base', classes: [], provider: 'cpu', contextLength: 1 });

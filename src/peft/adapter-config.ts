@@ -60,12 +60,16 @@ const COMMON_REFUSED: Readonly<Record<string, string>> = {
   modules_to_save: 'the adapter replaces whole modules of the base',
 };
 
+/** PEFT's names for what a base does: a decoder's task, and that of an encoder and a decoder. */
+export type TaskType = 'CAUSAL_LM' | 'SEQ_2_SEQ_LM';
+
 /**
  * Parses adapter_config.json.
  * @param bytes the file as uploaded
+ * @param task of the base
  * @throws BraidError ADAPTER_CONFIG_INVALID, ADAPTER_TYPE_UNSUPPORTED or ADAPTER_FEATURE_UNSUPPORTED
  */
-export function parseAdapterConfig(bytes: Uint8Array): AdapterConfig {
+export function parseAdapterConfig(bytes: Uint8Array, task: TaskType = 'CAUSAL_LM'): AdapterConfig {
   if (bytes.byteLength > MAX_CONFIG_BYTES) throw invalid(`it has ${bytes.byteLength} bytes, at most ${MAX_CONFIG_BYTES} are accepted`);
   let json: unknown;
   try {
@@ -75,7 +79,7 @@ export function parseAdapterConfig(bytes: Uint8Array): AdapterConfig {
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw invalid(`it is ${shown(json)}, not an object`);
   const fields = json as ConfigFields;
-  const variant = readVariant(fields);
+  const variant = readVariant(fields, task);
   // The registry keeps the configuration in a JSON column, which takes neither; JSON.stringify escapes exactly these.
   if (/\\u0000|\\ud[89a-f]/.test(JSON.stringify(json))) throw invalid('it holds a NUL or half a surrogate pair');
 
@@ -95,12 +99,19 @@ export function parseAdapterConfig(bytes: Uint8Array): AdapterConfig {
 }
 
 /** @throws BraidError ADAPTER_TYPE_UNSUPPORTED or ADAPTER_FEATURE_UNSUPPORTED where it would do what Braid does not */
-function readVariant(fields: ConfigFields): Variant {
+function readVariant(fields: ConfigFields, task: TaskType): Variant {
   const { peft_type: peftType, task_type: taskType, bias } = fields;
   const variant = findVariant(fields);
   if (variant === undefined) throw fail('ADAPTER_TYPE_UNSUPPORTED', { found: shown(peftType), allowed: PEFT_TYPES.join(', ') });
-  if (taskType !== undefined && taskType !== null && taskType !== 'CAUSAL_LM') {
-    throw unsupported('task_type', taskType, 'Braid composes language models, "CAUSAL_LM"');
+  if (taskType !== undefined && taskType !== null && taskType !== task) {
+    throw unsupported('task_type', taskType, `on this base Braid composes language models of type "${task}"`);
+  }
+  if (task === 'SEQ_2_SEQ_LM' && !isOff(fields['layers_to_transform'])) {
+    throw unsupported(
+      'layers_to_transform',
+      fields['layers_to_transform'],
+      'this base has layers of an encoder and of a decoder; name modules instead',
+    );
   }
   if (bias !== undefined && bias !== 'none') throw unsupported('bias', bias, 'biases of the base were trained with it');
   const read = new Set([...COMMON_FIELDS, ...variant.fields]);

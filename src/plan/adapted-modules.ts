@@ -1,6 +1,7 @@
 // Which modules an adapter of a given rank would change, and the tensors that PEFT would make and save for them.
 import { isVocabularyClass, type LinearModule } from '#kernels/lora/modules.js';
-import { listLinearModules, type DecoderConfig } from '#kernels/models/decoder.js';
+import { type DecoderConfig } from '#kernels/models/decoder-config.js';
+import { listDecoderModules } from '#kernels/models/linear-modules.js';
 import { findTargetModules } from '#src/peft/match-modules.js';
 import { weightShape, type ParameterTensor } from './count-parameters.js';
 import { fail } from './plan.errors.js';
@@ -20,7 +21,7 @@ export const ALL_LINEAR = 'all-linear';
  * @throws BraidError PLAN_TARGETS_UNMATCHED, PLAN_RANK_TOO_HIGH
  */
 export function chooseAdaptedModules(config: DecoderConfig, targets: readonly string[], rank: number): AdaptedModule[] {
-  const modules = listLinearModules(config);
+  const modules = listDecoderModules(config);
   const find = (names: string | readonly string[]): readonly LinearModule[] =>
     findTargetModules({ targets: names, excluded: [], layers: undefined, layersPatterns: [] }, modules);
   for (const name of targets) {

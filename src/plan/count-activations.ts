@@ -1,7 +1,7 @@
 // Bytes that a training step keeps for its backward pass, from the configuration alone: what PyTorch's autograd saves for the layers of
 // transformers and PEFT. docs/plan.md derives the terms; test/golden/training has what autograd saved, measured.
 import { LAYER_CLASSES, type LinearClass } from '#kernels/lora/modules.js';
-import { type DecoderConfig } from '#kernels/models/decoder.js';
+import { type DecoderConfig } from '#kernels/models/decoder-config.js';
 import { type AdaptedModule } from './adapted-modules.js';
 import { FORMAT_BYTES, formatOf, type NumberFormat, type Precision } from './precision.js';
 

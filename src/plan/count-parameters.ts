@@ -1,6 +1,7 @@
 // Every tensor that a decoder has, as save_pretrained names it, from its configuration alone; and how many numbers they hold.
 import { type LinearModule } from '#kernels/lora/modules.js';
-import { hasBias, listLinearModules, listNorms, type DecoderConfig } from '#kernels/models/decoder.js';
+import { type DecoderConfig } from '#kernels/models/decoder-config.js';
+import { hasBias, listDecoderModules, listDecoderNorms } from '#kernels/models/linear-modules.js';
 
 /** A tensor by its name in a safetensors file. */
 export interface ParameterTensor {
@@ -20,12 +21,12 @@ export function countParameters(tensors: readonly ParameterTensor[]): number {
 
 /** The model's tensors; a tied output layer is the embedding and no tensor of its own. */
 export function listParameters(config: DecoderConfig): ParameterTensor[] {
-  const linears = listLinearModules(config).flatMap((module): ParameterTensor[] => {
+  const linears = listDecoderModules(config).flatMap((module): ParameterTensor[] => {
     if (module.class === 'lm_head' && config.hasTiedEmbeddings) return [];
     const weight = { name: `${module.path}.weight`, shape: weightShape(module) };
     return hasBias(config, module.class) ? [weight, { name: `${module.path}.bias`, shape: [module.dOut] }] : [weight];
   });
-  const norms = listNorms(config).map(({ path, size }): ParameterTensor => ({ name: `${path}.weight`, shape: [size] }));
+  const norms = listDecoderNorms(config).map(({ path, size }): ParameterTensor => ({ name: `${path}.weight`, shape: [size] }));
   return [...linears, ...norms];
 }
 

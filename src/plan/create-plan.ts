@@ -1,6 +1,7 @@
 // From config.json alone: parameters, bytes on disk, memory for training and for serving, of full fine-tuning beside LoRA.
 import { type LinearClass } from '#kernels/lora/modules.js';
-import { ModelConfigError, parseDecoderConfig, type DecoderConfig } from '#kernels/models/decoder.js';
+import { type DecoderConfig } from '#kernels/models/decoder-config.js';
+import { isSeq2Seq, ModelConfigError, parseModelConfig } from '#kernels/models/models.js';
 import { chooseAdaptedModules, countPair, type AdaptedModule } from './adapted-modules.js';
 import { countParameters, listParameters } from './count-parameters.js';
 import { describeAssumptions } from './describe-assumptions.js';
@@ -113,7 +114,9 @@ export function createPlan(json: unknown, request: PlanRequest): Plan {
 
 function parseConfig(json: unknown): DecoderConfig {
   try {
-    return parseDecoderConfig(json);
+    const config = parseModelConfig(json);
+    if (!isSeq2Seq(config)) return config;
+    throw new ModelConfigError('architectures', 'plans are made for decoders, and this model has an encoder too');
   } catch (error) {
     if (!(error instanceof ModelConfigError)) throw error;
     throw fail('PLAN_CONFIG_UNSUPPORTED', { field: error.field, reason: error.message }, error);

@@ -1,7 +1,8 @@
 // Memory that this hub takes to serve a base and its adapters, by the engine's own accounting, beside that of as many whole models.
 import { countPages } from '#kernels/lora/pages.js';
 import { LINEAR_CLASSES, type LinearClass } from '#kernels/lora/modules.js';
-import { listLinearModules, type DecoderConfig } from '#kernels/models/decoder.js';
+import { type DecoderConfig } from '#kernels/models/decoder-config.js';
+import { listDecoderModules } from '#kernels/models/linear-modules.js';
 import { ModuleTable, sizeOfPages } from '#src/runtime/adapter-fit.js';
 import { createLimits, PAGE_RANK } from '#src/runtime/engine-limits.js';
 import { type AdaptedModule } from './adapted-modules.js';
@@ -44,7 +45,7 @@ export interface ServingPlan {
 
 export function planServing(config: DecoderConfig, adapted: readonly AdaptedModule[], options: ServingOptions): ServingPlan {
   const { adapters, adapterMemoryBytes, rows, context } = options;
-  const table = new ModuleTable(listLinearModules(config), PAGE_RANK);
+  const table = new ModuleTable(listDecoderModules(config), PAGE_RANK);
   const adapterBytes = sizeOfPages(countPagesByClass(adapted), table);
   const { cacheBytes, cacheBytesPerToken } = createLimits(config, 'cpu', rows, PAGE_RANK);
   const zeroPages = sizeOfPages(new Map(LINEAR_CLASSES.map((linearClass) => [linearClass, 1])), table);

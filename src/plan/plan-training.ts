@@ -1,5 +1,5 @@
 // Memory and disk that training takes: every weight of a model, or low-rank factors beside frozen ones.
-import { type DecoderConfig } from '#kernels/models/decoder.js';
+import { type DecoderConfig } from '#kernels/models/decoder-config.js';
 import { listFactorTensors, listSavedBaseTensors, type AdaptedModule } from './adapted-modules.js';
 import { countActivationBytes, type StepOptions } from './count-activations.js';
 import { countParameters, listParameters, sizeOf, type ParameterTensor } from './count-parameters.js';

@@ -1,7 +1,7 @@
 // Everything about an upload that can be known without the model: parsed, checked, described. Nothing is stored here.
 import { readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { isSeq2Seq, listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import { parseAdapterConfig, type AdapterConfig } from '#src/peft/adapter-config.js';
 import { type BaseModel } from '#src/registry/base-model.entity.js';
 import { type BaseModelFiles } from '#src/runtime/sources.js';
@@ -38,7 +38,8 @@ export async function prepareAdapter(
   loadBase: () => Promise<BaseModelFiles>,
 ): Promise<PreparedAdapter> {
   const configBytes = await readUpload(files, 'adapter_config.json');
-  const config = parseAdapterConfig(configBytes);
+  const baseConfig = parseModelConfig(baseModel.config);
+  const config = parseAdapterConfig(configBytes, isSeq2Seq(baseConfig) ? 'SEQ_2_SEQ_LM' : 'CAUSAL_LM');
   const examples = files.has('examples.jsonl') ? parseExampleLines((await readUpload(files, 'examples.jsonl')).toString('utf8')) : [];
   const tokenized: ProbeRow[] = [];
   for (const example of examples) {
@@ -48,7 +49,7 @@ export async function prepareAdapter(
   }
   const weights = files.get('adapter_model.safetensors');
   if (weights === undefined) throw new Error('an upload without weights');
-  const facts = await inspectAdapter(weights.path, config, listLinearModules(parseDecoderConfig(baseModel.config)), loadBase);
+  const facts = await inspectAdapter(weights.path, config, listLinearModules(baseConfig), loadBase);
   // PostgreSQL's text holds every character but NUL.
   const text = files.has('README.md') ? (await readUpload(files, 'README.md')).toString('utf8').replaceAll('\0', '') : '';
   const card = readCard(text);

@@ -3,6 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type LinearModule } from '#kernels/lora/modules.js';
+import { findWeightPath } from '#kernels/models/models.js';
 import { type TensorLocation } from '#kernels/models/tensor-index.js';
 import { type BaseModelFiles } from '#src/runtime/sources.js';
 import { readTensorBytes, type SafetensorsTensor } from '#src/safetensors/read-header.js';
@@ -23,7 +24,7 @@ export async function* readBaseWeight(
   module: LinearModule,
   { directory, config, tensors }: BaseModelFiles,
 ): AsyncGenerator<WeightPiece, void> {
-  const path = config.hasTiedEmbeddings && module.class === 'lm_head' ? 'model.embed_tokens' : module.path;
+  const path = findWeightPath(config, module);
   const tensor = tensors.get(`${path}.weight`);
   if (tensor === undefined) throw new Error(`the base has no ${path}.weight`);
   const [rows = 0, columns = 0] = tensor.shape;

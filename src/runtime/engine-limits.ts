@@ -1,5 +1,5 @@
 // How large one run of the model may be: what keeps the processor busy, bounded by what keeps others waiting and by memory.
-import type { DecoderConfig } from '#kernels/models/decoder.js';
+import type { ModelConfig } from '#kernels/models/models.js';
 import type { ScoreBatchLimits } from './plan-score-batches.js';
 import { CPU_SLOT_COSTS } from './plan-slots.js';
 import type { SchedulerLimits } from './scheduler.js';
@@ -27,7 +27,7 @@ const MAX_ATTENTION = 64 * 2 ** 20;
 // Below this a run's fixed costs, the copy of the row's cache above all, outweigh its work.
 const MIN_CHUNK_TOKENS = 64;
 
-export function createLimits(config: DecoderConfig, provider: Provider, maxBatchRows: number, pageRank: number): EngineLimits {
+export function createLimits(config: ModelConfig, provider: Provider, maxBatchRows: number, pageRank: number): EngineLimits {
   const chunkTokens = (length: number): number =>
     Math.min(CHUNK_TOKENS[provider], Math.max(MIN_CHUNK_TOKENS, Math.floor(MAX_ATTENTION / (config.heads * length))));
   return {

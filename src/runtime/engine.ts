@@ -110,6 +110,11 @@ export interface Engine {
   readonly vocabularySize: number;
   /** Numbers of an embedding. */
   readonly hiddenSize: number;
+  /**
+   * An encoder reads a row's tokens before `from`, or a prompt, and the decoder answers: what is scored or generated. Nothing before it has
+   * probabilities of its own.
+   */
+  readonly hasEncoder: boolean;
   score(rows: readonly ScoreRow[], options?: ScoreOptions): Promise<ScoreResult[]>;
   /** Per row the mean [hiddenSize] of its hidden states after the final norm; not scaled to any length. */
   embed(rows: readonly EmbedRow[], options?: { readonly signal?: AbortSignal }): Promise<Float32Array[]>;

@@ -1,6 +1,7 @@
 // Rows that generate, from their admission to their last token: prompts are fed, then all rows go on together by a few steps a run.
 import type { GeneratedToken, GenerateRequest } from './engine.js';
 import { planSlots, type PlacedAdapter, type SlotCosts } from './plan-slots.js';
+import type { WithSource } from './source-rows.js';
 import { takeOut } from './take-out.js';
 import { createDecodeCall, createFillCall, createPrefillCall, type GeneratingRow, readTokens } from './run-calls.js';
 import { createNotFiniteError } from './runtime.errors.js';
@@ -8,7 +9,7 @@ import type { RunCall, RunResult } from './worker/protocol.js';
 
 /** A request that generates, from its admission to its last token. */
 export interface GenerationTask {
-  readonly request: GenerateRequest;
+  readonly request: GenerateRequest & WithSource;
   readonly adapters: readonly PlacedAdapter[];
   /** Called with the tokens of each run, the last of which may carry `finish`. */
   deliver(tokens: readonly GeneratedToken[]): void;
@@ -78,10 +79,11 @@ export class GenerationLane {
   }
 
   add(task: GenerationTask): void {
-    const { ids, stopTokens, sampling, topLogprobs } = task.request;
+    const { ids, source, stopTokens, sampling, topLogprobs } = task.request;
     this.waiting.push({
       key: this.options.createKey(),
       promptIds: ids,
+      ...(source !== undefined && { source }),
       stopTokens,
       sampling,
       topLogprobs,
@@ -163,7 +165,7 @@ export class GenerationLane {
         if (this.filling.length > 0) break;
         this.filling.push(row);
       } else {
-        columns = Math.max(columns, row.promptIds.length);
+        columns = Math.max(columns, row.promptIds.length + (row.source?.length ?? 0));
         if (admitted.length > 0 && (admitted.length + 1) * columns > prefillTokens) break;
         admitted.push(row);
       }

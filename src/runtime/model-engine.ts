@@ -1,5 +1,5 @@
 // The engine of one base model: checks requests, plans their runs, and gives their results back.
-import { listLinearModules } from '#kernels/models/decoder.js';
+import { isSeq2Seq, listLinearModules } from '#kernels/models/models.js';
 import { ModuleTable } from './adapter-fit.js';
 import { AdapterResidency } from './adapter-residency.js';
 import { Admission } from './admission.js';
@@ -18,15 +18,16 @@ import type {
 import { createLimits, PAGE_RANK, type EngineLimits } from './engine-limits.js';
 import { fillScores } from './fill-scores.js';
 import type { GenerationTask } from './generation-lane.js';
-import { numberMixtures, packTokens } from './pack-tokens.js';
+import { numberLines, packTokens } from './pack-tokens.js';
 import { planSlots, type PlacedAdapter } from './plan-slots.js';
 import { planScoreBatches, type ScorePiece } from './plan-score-batches.js';
 import { HiddenMeans, planEmbedBatches } from './pool-hidden.js';
-import { createEmbedCall, createScoreCall } from './run-calls.js';
+import { createEmbedCall, createScoreCall, sourcesOf } from './run-calls.js';
 import { fail } from './runtime.errors.js';
 import { Scheduler } from './scheduler.js';
 import type { ScoreTask } from './score-queue.js';
 import type { AdapterSource, BaseModelFiles } from './sources.js';
+import { splitEmbedRow, splitRequest, splitScoreRow, type WithSource } from './source-rows.js';
 import { TokenStream } from './token-stream.js';
 import { WorkerLink } from './worker-link.js';
 import type { Provider, RunCall } from './worker/protocol.js';
@@ -68,6 +69,9 @@ export class ModelEngine implements Engine {
   readonly contextLength: number;
   readonly vocabularySize: number;
   readonly hiddenSize: number;
+  readonly hasEncoder: boolean;
+  /** Of the decoder, behind an encoder. */
+  private readonly startToken: number | undefined;
   private readonly limits: EngineLimits;
   private readonly link: WorkerLink;
   private readonly residency: AdapterResidency;
@@ -79,6 +83,8 @@ export class ModelEngine implements Engine {
     this.contextLength = config.maxPositionEmbeddings;
     this.vocabularySize = config.vocabularySize;
     this.hiddenSize = config.hiddenSize;
+    this.startToken = isSeq2Seq(config) ? config.startToken : undefined;
+    this.hasEncoder = this.startToken !== undefined;
     this.limits = { ...createLimits(config, provider, options.maxBatchRows, PAGE_RANK), ...options.limits };
     this.link = new WorkerLink(
       {
@@ -124,13 +130,14 @@ export class ModelEngine implements Engine {
    * @throws BraidError of runtime.errors.ts
    */
   async score(rows: readonly ScoreRow[], options: ScoreOptions = {}): Promise<ScoreResult[]> {
-    const checked = rows.map((row) => checkScoreRow(row, this));
+    const checked = rows.map((row) => splitScoreRow(checkScoreRow(row, this), this.startToken));
     checkScoreOptions(checked, options, this.options.provider);
-    const mixtureKeys = numberMixtures(checked);
-    const spans = checked.map(({ ids, from, mixture }, row) => ({
+    const lineKeys = numberLines(checked);
+    const spans = checked.map(({ ids, from, mixture, source }, row) => ({
       length: ids.length,
       from,
-      mixtureKey: mixtureKeys[row] ?? 0,
+      sourceLength: source?.length ?? 0,
+      lineKey: lineKeys[row] ?? 0,
       adaptersKey: mixture.map(({ digest }) => digest).join(),
     }));
     const batches = planScoreBatches(spans, this.limits.score);
@@ -138,7 +145,7 @@ export class ModelEngine implements Engine {
     const results = checked.map(({ ids, from }) => ({ logprobs: new Float32Array(ids.length - from), top: [] as TopLogprobs[] }));
     await this.runBatches(options.signal, checked, batches, (placed) => ({
       isBackground: options.background ?? false,
-      createCall: (batch, key) => this.createScoreCall(batch, key, { rows: checked, mixtureKeys, placed }, options),
+      createCall: (batch, key) => this.createScoreCall(batch, key, { rows: checked, lineKeys, placed }, options),
       deliver: (batch, result) => fillScores(results, batch, checked, result, wanted),
     }));
     return results;
@@ -149,10 +156,14 @@ export class ModelEngine implements Engine {
    * @throws BraidError of runtime.errors.ts
    */
   async embed(rows: readonly EmbedRow[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<Float32Array[]> {
-    const checked = rows.map((row) => checkEmbedRow(row, this));
+    const checked = rows.map((row) => splitEmbedRow(checkEmbedRow(row, this), this.startToken));
     const means = new HiddenMeans(checked, this.hiddenSize);
     await this.runBatches(signal, checked, planEmbedBatches(checked, this.limits.score), (placed) => ({
-      createCall: (batch, key) => createEmbedCall(batch, (row) => checked[row]?.ids ?? [], key, this.planLora(batch, placed, 'factored')),
+      createCall: (batch, key) =>
+        createEmbedCall(batch, (row) => checked[row]?.ids ?? [], key, {
+          lora: this.planLora(batch, placed, 'factored'),
+          ...sourcesOf(batch.flatMap(({ row }) => checked[row] ?? [])),
+        }),
       deliver: (batch, result) => means.add(batch, result),
     }));
     return means.get();
@@ -212,7 +223,7 @@ export class ModelEngine implements Engine {
 
   private startGeneration(raw: GenerateRequest, stream: TokenStream): () => void {
     try {
-      const request = checkGenerateRequest(raw, this);
+      const request = splitRequest(checkGenerateRequest(raw, this), this.startToken);
       const ticket = this.admission.take({
         signal: request.signal,
         rows: [request],
@@ -239,7 +250,11 @@ export class ModelEngine implements Engine {
   private createScoreCall(
     batch: readonly ScorePiece[],
     key: number,
-    { rows, mixtureKeys, placed }: { rows: readonly ScoreRow[]; mixtureKeys: readonly number[]; placed: readonly PlacedAdapter[][] },
+    {
+      rows,
+      lineKeys,
+      placed,
+    }: { rows: readonly (ScoreRow & WithSource)[]; lineKeys: readonly number[]; placed: readonly PlacedAdapter[][] },
     options: ScoreOptions,
   ): RunCall {
     const application = options.application ?? 'factored';
@@ -247,12 +262,16 @@ export class ModelEngine implements Engine {
     const call = { application, precision: options.precision ?? 'float32', topLogprobs: options.topLogprobs ?? 0 };
     // A piece of a long row goes on from its cache, alone.
     if (batch.some(({ start, isLast }) => start > 0 || !isLast))
-      return createScoreCall(batch, idsOf, key, { ...call, lora: this.planLora(batch, placed, application) });
-    const packed = batch.map(({ row, end }) => ({ ids: idsOf(row).slice(0, end), mixtureKey: mixtureKeys[row] ?? 0 }));
+      return createScoreCall(batch, idsOf, key, {
+        ...call,
+        lora: this.planLora(batch, placed, application),
+        ...sourcesOf(batch.flatMap(({ row }) => rows[row] ?? [])),
+      });
+    const packed = batch.map(({ row, end }) => ({ ids: idsOf(row).slice(0, end), lineKey: lineKeys[row] ?? 0 }));
     const { packing, firstRows } = packTokens(packed);
     const lines = firstRows.flatMap((row) => batch[row] ?? []);
     const lora = this.planLora(lines, placed, application, packing.uniquePlaces.length / packing.lines);
-    return createScoreCall(batch, idsOf, key, { ...call, packing, lora });
+    return createScoreCall(batch, idsOf, key, { ...call, packing, lora, ...sourcesOf(lines.flatMap(({ row }) => rows[row] ?? [])) });
   }
 
   private planLora(

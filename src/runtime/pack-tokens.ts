@@ -1,26 +1,28 @@
-// Finds the tokens that a batch of rows has in common: rows of one mixture that begin alike share the tokens of their beginning.
+// Finds the tokens that a batch of rows has in common: rows of one mixture, over one text where an encoder reads one, that begin alike share the
+// tokens of their beginning.
 import type { Mixture } from './engine.js';
+import type { WithSource } from './source-rows.js';
 import type { TokenPacking } from './worker/protocol.js';
 
 /** A row from its beginning. */
 export interface PackedRow {
   readonly ids: readonly number[];
-  /** Rows with equal keys are under one mixture. */
-  readonly mixtureKey: number;
+  /** Rows with equal keys are of one line: under one mixture, over one text. */
+  readonly lineKey: number;
 }
 
 /**
- * One line of tokens for each mixture, in order of appearance, each token once for all rows that have the same tokens up to it.
- * @returns the packing, and the rows that the lines began with: whose mixture each line is under
+ * One line of tokens for each key, in order of appearance, each token once for all rows that have the same tokens up to it.
+ * @returns the packing, and the rows that the lines began with: whose mixture and text each line has
  */
 export function packTokens(rows: readonly PackedRow[]): { readonly packing: TokenPacking; readonly firstRows: readonly number[] } {
   const columns = rows.reduce((most, { ids }) => Math.max(most, ids.length), 0);
   const lines = new Map<number, Line>();
   const firstRows: number[] = [];
-  const found = rows.map(({ ids, mixtureKey }, row) => {
-    let line = lines.get(mixtureKey);
+  const found = rows.map(({ ids, lineKey }, row) => {
+    let line = lines.get(lineKey);
     if (line === undefined) {
-      lines.set(mixtureKey, (line = { index: lines.size, places: [], children: new Map() }));
+      lines.set(lineKey, (line = { index: lines.size, places: [], children: new Map() }));
       firstRows.push(row);
     }
     return { line, tokens: addRow(line, ids, row * columns) };
@@ -61,11 +63,11 @@ function addRow({ places, children }: Line, ids: readonly number[], firstPlace: 
   });
 }
 
-/** A number for each row, the same where mixtures are: they come in canonical form. */
-export function numberMixtures(rows: readonly { readonly mixture: Mixture }[]): number[] {
+/** A number for each row, the same where mixtures and texts are: mixtures come in canonical form. */
+export function numberLines(rows: readonly ({ readonly mixture: Mixture } & WithSource)[]): number[] {
   const numbers = new Map<string, number>();
-  return rows.map(({ mixture }) => {
-    const key = JSON.stringify(mixture);
+  return rows.map(({ mixture, source }) => {
+    const key = JSON.stringify([mixture, source]);
     const number = numbers.get(key) ?? numbers.size;
     numbers.set(key, number);
     return number;

@@ -15,10 +15,12 @@ export interface ScoreBatchLimits {
 export interface ScoreSpan {
   readonly length: number;
   readonly from: number;
+  /** Tokens of the text that an encoder reads for the row. @default 0 */
+  readonly sourceLength?: number;
   /** Rows with equal keys use the same adapters. */
   readonly adaptersKey: string;
-  /** Rows with equal keys are under the same mixture, and compute the tokens they begin with in common. @default 0 */
-  readonly mixtureKey?: number;
+  /** Rows with equal keys are under the same mixture over the same text, and compute the tokens they begin with in common. @default 0 */
+  readonly lineKey?: number;
 }
 
 /** Feeds tokens `start`…`end − 1` of a row after what its earlier pieces fed, and scores tokens `from`…`end`; none when `from` > `end`. */
@@ -42,20 +44,16 @@ export function countScored({ from, end }: ScorePiece): number {
  */
 export function planScoreBatches(rows: readonly ScoreSpan[], limits: ScoreBatchLimits): ScorePiece[][] {
   const chains: ScorePiece[][] = [];
-  const whole: (ScorePiece & { readonly adaptersKey: string; readonly mixtureKey: number })[] = [];
-  for (const [row, { length, from, adaptersKey, mixtureKey = 0 }] of rows.entries()) {
+  const whole: (ScorePiece & { readonly adaptersKey: string; readonly lineKey: number; readonly sourceLength: number })[] = [];
+  for (const [row, { length, from, adaptersKey, lineKey = 0, sourceLength = 0 }] of rows.entries()) {
     if (from >= length) continue;
     const pieces = cutRow(row, length, from, limits);
     const [first] = pieces;
-    if (pieces.length === 1 && first !== undefined) whole.push({ ...first, adaptersKey, mixtureKey });
+    if (pieces.length === 1 && first !== undefined) whole.push({ ...first, adaptersKey, lineKey, sourceLength });
     else chains.push(...pieces.map((piece) => [piece]));
   }
   whole.sort((a, b) =>
-    a.adaptersKey === b.adaptersKey
-      ? a.mixtureKey - b.mixtureKey || b.end - a.end || a.row - b.row
-      : a.adaptersKey < b.adaptersKey
-        ? -1
-        : 1,
+    a.adaptersKey === b.adaptersKey ? a.lineKey - b.lineKey || b.end - a.end || a.row - b.row : a.adaptersKey < b.adaptersKey ? -1 : 1,
   );
 
   const batches: ScorePiece[][] = [];
@@ -63,8 +61,8 @@ export function planScoreBatches(rows: readonly ScoreSpan[], limits: ScoreBatchL
   let columns = 0;
   let positions = 0;
   let lastKey: string | undefined;
-  for (const { adaptersKey, mixtureKey: _, ...piece } of whole) {
-    const widened = Math.max(columns, piece.end);
+  for (const { adaptersKey, lineKey: _, sourceLength, ...piece } of whole) {
+    const widened = Math.max(columns, piece.end + sourceLength);
     const isTooLarge = (batch.length + 1) * widened > limits.paddedTokens || positions + countScored(piece) > limits.positions;
     const isFullEnough = adaptersKey !== lastKey && batch.length * columns >= limits.closeAtTokens;
     if (batch.length > 0 && (isTooLarge || isFullEnough)) {
@@ -74,7 +72,7 @@ export function planScoreBatches(rows: readonly ScoreSpan[], limits: ScoreBatchL
       positions = 0;
     }
     batch.push(piece);
-    columns = Math.max(columns, piece.end);
+    columns = Math.max(columns, piece.end + sourceLength);
     positions += countScored(piece);
     lastKey = adaptersKey;
   }

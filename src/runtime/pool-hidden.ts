@@ -2,15 +2,17 @@
 import type { EmbedRow } from './engine.js';
 import { countScored, planScoreBatches, type ScoreBatchLimits, type ScorePiece } from './plan-score-batches.js';
 import { createNotFiniteError } from './runtime.errors.js';
+import type { WithSource } from './source-rows.js';
 import type { RunResult } from './worker/protocol.js';
 
 /**
  * Batches as for scoring, of rows one token longer: the state at a token is where the next one would be scored, so a piece gives the states
  * of tokens `from − 1`…`end − 1`. States are far smaller than logits; padded tokens alone bound a run.
  */
-export function planEmbedBatches(rows: readonly EmbedRow[], limits: ScoreBatchLimits): ScorePiece[][] {
-  const spans = rows.map(({ ids, from, mixture }) => ({
+export function planEmbedBatches(rows: readonly (EmbedRow & WithSource)[], limits: ScoreBatchLimits): ScorePiece[][] {
+  const spans = rows.map(({ ids, from, mixture, source }) => ({
     length: ids.length + 1,
+    sourceLength: source?.length ?? 0,
     from: from + 1,
     adaptersKey: mixture.map(({ digest }) => digest).join(),
   }));

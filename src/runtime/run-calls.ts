@@ -1,11 +1,12 @@
 // Lays out runs of the step program: rows of a request become the arrays of a call, and a call's results the tokens of its rows.
 import type { GeneratedToken, Sampling, TopLogprobs } from './engine.js';
 import type { ScorePiece } from './plan-score-batches.js';
+import { padSources, type WithSource } from './source-rows.js';
 import { uniformAt } from './uniforms.js';
 import type { CachePlan, ClassSlots, RunCall, RunResult } from './worker/protocol.js';
 
 /** A row that generates, as a run sees it. */
-export interface GeneratingRow {
+export interface GeneratingRow extends WithSource {
   readonly key: number;
   readonly promptIds: readonly number[];
   readonly stopTokens: readonly number[];
@@ -38,7 +39,7 @@ export function createScoreCall(
   pieces: readonly ScorePiece[],
   idsOf: (row: number) => readonly number[],
   key: number,
-  options: Pick<RunCall, 'application' | 'precision' | 'packing' | 'topLogprobs' | 'lora'>,
+  options: Pick<RunCall, 'application' | 'precision' | 'packing' | 'topLogprobs' | 'lora' | 'source'>,
 ): RunCall {
   const shape = padRows(pieces.map(({ row, start, end }) => idsOf(row).slice(start, end)));
   const positions: bigint[] = [];
@@ -71,7 +72,7 @@ export function createEmbedCall(
   pieces: readonly ScorePiece[],
   idsOf: (row: number) => readonly number[],
   key: number,
-  lora: RunCall['lora'],
+  options: Pick<RunCall, 'lora' | 'source'>,
 ): RunCall {
   const shape = padRows(pieces.map(({ row, start, end }) => idsOf(row).slice(start, end)));
   const hiddenPositions = pieces.flatMap(({ start, from, end }, batchRow) =>
@@ -80,7 +81,7 @@ export function createEmbedCall(
   return {
     application: 'factored',
     topLogprobs: 0,
-    lora,
+    ...options,
     ...shape,
     pastLengths: Int32Array.from(pieces, ({ start }) => start),
     // One row of logits that nobody reads: the program is not made for none.
@@ -106,6 +107,7 @@ export function createFillCall(row: GeneratingRow, start: number, end: number, l
     application: 'factored',
     topLogprobs: 0,
     lora,
+    ...sourcesOf([row]),
   });
 }
 
@@ -127,6 +129,7 @@ export function createPrefillCall(
     ...createChoice(rows, shape.lengths, steps),
     hiddenPositions: NO_PLACES,
     lora,
+    ...sourcesOf(rows),
     cache: start > 0 || isKept ? { keys: rows.map(({ key }) => key), isContinued: start > 0, isKept } : NO_CACHE,
   };
 }
@@ -144,6 +147,7 @@ export function createDecodeCall(
     ...createChoice(rows, shape.lengths, options.steps),
     hiddenPositions: NO_PLACES,
     lora: options.lora,
+    ...sourcesOf(rows),
     cache: { keys: rows.map(({ key }) => key), isContinued: true, isKept: options.isKept },
   };
 }
@@ -151,6 +155,12 @@ export function createDecodeCall(
 /** Columns of a row's cache: everything but the last token, which is fed next. */
 export function countCached({ promptIds, emitted }: GeneratingRow): number {
   return promptIds.length + emitted - 1;
+}
+
+/** What a call says of its rows' texts. */
+export function sourcesOf(rows: readonly WithSource[]): Pick<RunCall, 'source'> {
+  const source = padSources(rows);
+  return source === undefined ? {} : { source };
 }
 
 type Choice = Pick<RunCall, 'steps' | 'stopTokens' | 'temperature' | 'topK' | 'topP' | 'uniforms'>;

@@ -1,7 +1,7 @@
 // What the runtime needs from other rooms, so that it imports neither publish nor registry: where adapters and base models come from.
 import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
-import type { DecoderConfig } from '#kernels/models/decoder.js';
+import type { ModelConfig } from '#kernels/models/models.js';
 import type { TensorIndex } from '#kernels/models/tensor-index.js';
 import type { Digest } from '#src/ids/ids.js';
 
@@ -15,7 +15,7 @@ export interface AdapterSource {
 export interface BaseModelFiles {
   /** Absolute path of the Hugging Face directory. */
   readonly directory: string;
-  readonly config: DecoderConfig;
+  readonly config: ModelConfig;
   /** Where each tensor lies in the safetensors files, file names relative to `directory`. */
   readonly tensors: TensorIndex;
   /** Linear classes that adapters of this model are known to target; a session made for them at once need not be made again. @default none */

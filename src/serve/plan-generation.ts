@@ -16,6 +16,8 @@ import type { TextCodec } from '#src/tokenizer/text-codec.js';
 export interface ModelLimits {
   readonly contextLength: number;
   readonly vocabularySize: number;
+  /** @default false */
+  readonly hasEncoder?: boolean;
 }
 
 /** An echoed prompt, without what the model puts in front of it: its text, and where in it each of its tokens begins. */
@@ -78,6 +80,12 @@ export function planCompletion(
   const prompts = findPrompts(request.prompt) ?? [];
   const echo = request.echo ?? false;
   const topLogprobs = request.logprobs ?? undefined;
+  if (echo && limits.hasEncoder) {
+    throw failServe('INVALID_VALUE', {
+      field: 'echo',
+      rule: 'is not possible with this model: its encoder reads the prompt, and nothing predicts it',
+    });
+  }
   if (request.max_tokens === 0 && !echo) {
     throw failServe('INVALID_VALUE', { field: 'max_tokens', rule: 'must be at least 1; 0 scores a given text and needs echo: true' });
   }

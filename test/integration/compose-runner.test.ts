@@ -8,7 +8,7 @@ import { after, afterEach, before, it } from 'node:test';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
-import { listLinearModules } from '#kernels/models/decoder.js';
+import { listLinearModules } from '#kernels/models/models.js';
 import { loadBaseModelFiles } from '#src/base-models/load-base-model-files.js';
 import { ComposeJob } from '#src/compose/jobs/compose-job.entity.js';
 import { ComposeJobStore } from '#src/compose/jobs/compose-job.store.js';
@@ -128,6 +128,7 @@ describeOnHomes('composition runner', (home) => {
               contextLength: engine.contextLength,
               vocabularySize: engine.vocabularySize,
               hiddenSize: engine.hiddenSize,
+              hasEncoder: engine.hasEncoder,
               score: (rows, options) => score(rows, options),
               embed: (rows, options) => engine.embed(rows, options),
               generate: (request) => engine.generate(request),

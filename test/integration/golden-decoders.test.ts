@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { StepMode } from '#kernels/decode/step-program.js';
-import { ModelConfigError, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { ModelConfigError, parseModelConfig } from '#kernels/models/models.js';
 import { GoldenProgram, type NamedMixture } from '#test/fixtures/golden-program.js';
 import { listGoldenModels, readGoldenAdapter, type GoldenModel, type GoldenPrompt } from '#test/fixtures/golden.js';
 import { generateRows, int64, numbersOf, promptFeeds, scoreRows } from '#test/fixtures/graph-session.js';
@@ -35,7 +35,7 @@ for (const [name, field] of Object.entries(REFUSED_MODELS)) {
   test(`${name} is refused by name`, { skip: file === undefined && sharedFolderMissing }, () => {
     const config: unknown = JSON.parse(readFileSync(file ?? '', 'utf8'));
     assert.throws(
-      () => parseDecoderConfig(config),
+      () => parseModelConfig(config),
       (error) => error instanceof ModelConfigError && field.test(error.field),
     );
   });

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { parseDecoderConfig } from '#kernels/models/decoder.js';
+import { parseDecoderConfig } from '#kernels/models/decoder-config.js';
 import type { GeneratedToken } from '#src/runtime/engine.js';
 import type { EngineLimits } from '#src/runtime/engine-limits.js';
 import type { ModelEngine } from '#src/runtime/model-engine.js';

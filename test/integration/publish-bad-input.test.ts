@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import { BaseModelsService } from '#src/base-models/base-models.service.js';
 import { digestOf, parseRepoName } from '#src/ids/ids.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
@@ -256,7 +256,7 @@ describeOnHomes('uploads that are refused', (home) => {
       assert.equal(await objects.find(fileKey(digestOf(bytes))), undefined);
       assert.equal(await objects.find(examplesKey(digestOf(bytes))), undefined);
     }
-    const modules = listLinearModules(parseDecoderConfig(TINY_CONFIG));
+    const modules = listLinearModules(parseModelConfig(TINY_CONFIG));
     for (const alpha of [1e-20, 1e38, 8]) {
       const { config, weights } = createTinyAdapter({ config: { lora_alpha: alpha } });
       const digest = digestOfAdapter(readPeftAdapter(parseAdapterConfig(config), weights, modules));

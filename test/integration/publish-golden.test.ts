@@ -7,7 +7,7 @@ import { BaseModelsService } from '#src/base-models/base-models.service.js';
 import { type Digest, parseDigest, parseRepoName } from '#src/ids/ids.js';
 import { type Engine, ENGINES, type Engines, type Mixture, type ScoreOptions } from '#src/runtime/engine.js';
 import { createHub, type Hub } from '#src/start-hub.js';
-import { listGoldenModels } from '#test/fixtures/golden.js';
+import { listGoldenModels, listGoldenSeq2Seq } from '#test/fixtures/golden.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
 import { publishFiles } from '#test/fixtures/publish-client.js';
 
@@ -42,7 +42,10 @@ describeOnHomes('golden adapters, published', (home) => {
   before(async () => (hub = await createHub(home.configuration)));
   after(() => hub.app.close());
 
-  for (const { name: model, directory, adapters: plain, variants, compositions, mixedCompositions } of listGoldenModels()) {
+  for (const { name: model, directory, adapters: plain, variants, compositions, mixedCompositions } of [
+    ...listGoldenModels(),
+    ...listGoldenSeq2Seq(),
+  ]) {
     const adapters = [...plain, ...variants];
     it(`${model}: ${adapters.join(', ')}`, async () => {
       const base = parseRepoName(`golden/${model}`);

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
-import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import { digestOf, parseDigest, parseRepoName } from '#src/ids/ids.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
 import { digestOfAdapter } from '#src/peft/adapter-digest.js';
@@ -61,7 +61,7 @@ describeOnHomes('publishing', (home) => {
     const { status, body } = await publish({ name: 'me/antonyms', tags: ['mine', 'words'] }, files);
     assert.equal(status, 201, JSON.stringify(body));
     const { createdAt, verification, warnings, ...rest } = body;
-    const canonical = readPeftAdapter(parseAdapterConfig(config), weights, listLinearModules(parseDecoderConfig(TINY_CONFIG)));
+    const canonical = readPeftAdapter(parseAdapterConfig(config), weights, listLinearModules(parseModelConfig(TINY_CONFIG)));
     assert.deepEqual(rest, {
       name: 'me/antonyms',
       version: '1.0.0',
@@ -102,7 +102,7 @@ describeOnHomes('publishing', (home) => {
     assert.ok((await objects.get(fileKey(digestOf(weights)))).equals(weights));
     assert.ok((await objects.get(fileKey(digestOf(config)))).equals(config));
     const loaded = await hub.app.get(AdapterStore, { strict: false }).load(parseDigest(body.digest));
-    assert.deepEqual(loaded, readPeftAdapter(parseAdapterConfig(config), weights, listLinearModules(parseDecoderConfig(TINY_CONFIG))));
+    assert.deepEqual(loaded, readPeftAdapter(parseAdapterConfig(config), weights, listLinearModules(parseModelConfig(TINY_CONFIG))));
   });
 
   it('takes an embedding and an output layer, with copies of the base weights beside them when they are the base’s own', async () => {

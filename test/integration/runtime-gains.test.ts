@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { CanonicalAdapter, CanonicalModule } from '#kernels/lora/canonical-adapter.js';
 import type { LinearModule } from '#kernels/lora/modules.js';
-import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import { digestOf, type Digest } from '#src/ids/ids.js';
 import type { Mixture, ScoreOptions } from '#src/runtime/engine.js';
 import type { ModelEngine } from '#src/runtime/model-engine.js';
@@ -17,7 +17,7 @@ import { float32Tensor, type TensorToWrite } from '#test/fixtures/safetensors-fi
 import { createTinyTensors, TINY_CONFIG, writeTinyModel } from '#test/fixtures/tiny-model.js';
 
 const random = createRandomTensors(31);
-const modules = listLinearModules(parseDecoderConfig(TINY_CONFIG));
+const modules = listLinearModules(parseModelConfig(TINY_CONFIG));
 const vector = (length: number, scale: number): Float32Array => Float32Array.from(random.vector(length, scale));
 
 /** Ranks that fill pages and ranks that do not; a gain where `isGained` says. */

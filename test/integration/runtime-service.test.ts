@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { parseDecoderConfig } from '#kernels/models/decoder.js';
+import { parseModelConfig } from '#kernels/models/models.js';
 import { ConfigurationModule } from '#src/config/configuration.module.js';
 import { parseConfiguration } from '#src/config/configuration.js';
 import { digestOf, type Digest } from '#src/ids/ids.js';
@@ -28,7 +28,7 @@ class TinyModels implements BaseModelSource {
     await Promise.resolve();
     if (isGone) throw new Error('no such directory');
     const { config, tensors } = readModelDirectory(directory);
-    return { directory, config: parseDecoderConfig(config), tensors };
+    return { directory, config: parseModelConfig(config), tensors };
   }
 }
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import ort from 'onnxruntime-node';
-import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import { createScoreCall } from '#src/runtime/run-calls.js';
 import { WorkerLink } from '#src/runtime/worker-link.js';
 import type { ClassSlots, RunCall, WorkerSettings } from '#src/runtime/worker/protocol.js';
@@ -24,7 +24,7 @@ before(() => {
   const { config, tensors } = readModelDirectory(directory);
   settings = {
     directory,
-    config: parseDecoderConfig(config),
+    config: parseModelConfig(config),
     tensors,
     adapterClasses: [],
     provider: 'cpu',

@@ -2,7 +2,7 @@
 import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
 import type { Precision, Provider } from '#kernels/decode/step-program.js';
-import type { DecoderConfig } from '#kernels/models/decoder.js';
+import type { ModelConfig } from '#kernels/models/models.js';
 import type { TensorIndex } from '#kernels/models/tensor-index.js';
 
 export type { Precision, Provider } from '#kernels/decode/step-program.js';
@@ -16,7 +16,7 @@ export interface WorkerData {
 
 export interface WorkerSettings {
   readonly directory: string;
-  readonly config: DecoderConfig;
+  readonly config: ModelConfig;
   readonly tensors: TensorIndex;
   /** Classes that sessions reach from the beginning. */
   readonly adapterClasses: readonly LinearClass[];
@@ -51,6 +51,14 @@ export interface TokenPacking {
   readonly tokenOfPlace: BigInt64Array;
 }
 
+/** What an encoder reads; only of models that have one. */
+export interface SourceTexts {
+  /** [c, s], right-padded: one for each line of tokens, or each row where nothing is packed */
+  readonly ids: BigInt64Array;
+  /** [c] */
+  readonly lengths: Int32Array;
+}
+
 /** Which stored key/value caches a run reads and leaves, by row. */
 export interface CachePlan {
   /** The rows' keys, in order; empty when the run neither reads nor leaves caches. */
@@ -72,6 +80,7 @@ export interface RunCall {
   readonly ids: BigInt64Array;
   /** Only in runs of one step without caches. @default every place its own token, every row its own line */
   readonly packing?: TokenPacking;
+  readonly source?: SourceTexts;
   /** [b] */
   readonly lengths: Int32Array;
   /** [b] */

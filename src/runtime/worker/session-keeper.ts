@@ -1,6 +1,6 @@
 // Which sessions are open in a worker: one factored, for checks one merged, for fast scoring one in int8; each reaches the linear classes that its runs have asked for so far.
 import { freemem } from 'node:os';
-import { buildStepProgram, listLinearModules } from '#kernels/models/decoder.js';
+import { buildStepProgram, listLinearModules } from '#kernels/models/models.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
 import { KvStore } from './kv-store.js';
 import { PageBank } from './page-bank.js';

@@ -61,7 +61,12 @@ export class StepSession {
     // WebGPU does not survive empty tensors: there one place is read that nobody asks for.
     const isSpare = call.hiddenPositions.length === 0 && this.program.provider !== 'cpu';
     const hiddenPositions = isSpare ? new BigInt64Array(2) : call.hiddenPositions;
+    const { source } = call;
     return {
+      ...(source && {
+        sourceIds: new Tensor('int64', source.ids, [source.lengths.length, source.ids.length / source.lengths.length]),
+        sourceLengths: new Tensor('int32', source.lengths, [source.lengths.length]),
+      }),
       ids: new Tensor('int64', call.ids, [rows, columns]),
       uniquePlaces: new Tensor('int64', packing.uniquePlaces, [packing.lines, packing.uniquePlaces.length / packing.lines]),
       tokenOfPlace: new Tensor('int64', packing.tokenOfPlace, [rows, columns]),

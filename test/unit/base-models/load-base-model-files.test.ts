@@ -19,9 +19,8 @@ import { after, before, describe, it } from 'node:test';
 import { digestWeights } from '#src/base-models/digest-weights.js';
 import { loadBaseModelFiles } from '#src/base-models/load-base-model-files.js';
 import { BraidError } from '#src/http/braid-error.js';
-import { listGoldenModels } from '#test/fixtures/golden.js';
+import { listGoldenModels, listGoldenSeq2Seq } from '#test/fixtures/golden.js';
 import { encodeSafetensors, float32Tensor } from '#test/fixtures/safetensors-file.js';
-import { findSharedPath, sharedFolderMissing } from '#test/fixtures/shared-folder.js';
 import { createTinyTensors, writeTinyModel, type TinyModelOptions } from '#test/fixtures/tiny-model.js';
 
 const SHARDS = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
@@ -253,15 +252,10 @@ describe('digestWeights', () => {
 });
 
 describe('the golden models', () => {
-  for (const { name, directory } of listGoldenModels()) {
+  for (const { name, directory } of [...listGoldenModels(), ...listGoldenSeq2Seq()]) {
     it(`${name} loads`, async () => {
       const loaded = await loadBaseModelFiles(join(directory, 'model'));
       assert.ok(loaded.parameterCount > 0);
     });
   }
-
-  const t5 = findSharedPath('golden', 't5', 'model');
-  it('t5 is refused by the field at fault', { skip: t5 === undefined && sharedFolderMissing }, async () => {
-    await refused(t5 ?? '', 'BASE_MODEL_UNSUPPORTED', /config\.json/);
-  });
 });

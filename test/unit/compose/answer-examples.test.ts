@@ -20,6 +20,7 @@ function talkingEngine(answer: (request: GenerateRequest) => string, requests: G
     contextLength: 100,
     vocabularySize: 0x10000,
     hiddenSize: 4,
+    hasEncoder: false,
     embed: refuse,
     score: refuse,
     // eslint-disable-next-line @typescript-eslint/require-await -- as the engine's own

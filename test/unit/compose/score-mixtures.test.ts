@@ -20,6 +20,7 @@ function arithmeticEngine(calls: ScoreRow[][] = []): Engine {
     contextLength: 100,
     vocabularySize: 10,
     hiddenSize: 4,
+    hasEncoder: false,
     embed: () => {
       throw new Error('nothing is embedded');
     },

@@ -33,6 +33,7 @@ function createEngine(changes: Partial<Engine> = {}): Engine & { readonly genera
     contextLength: 100,
     vocabularySize: 272,
     hiddenSize: 4,
+    hasEncoder: false,
     embed: () => Promise.reject(new Error('nothing is embedded')),
     score: (rows) =>
       rows.some(({ ids }) => isBad(ids))

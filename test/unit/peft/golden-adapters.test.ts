@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, test } from 'node:test';
 import { type CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
-import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import { BraidError } from '#src/http/braid-error.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
 import { deltaNorm } from '#src/peft/delta-norm.js';
@@ -22,7 +22,7 @@ function readFolder(folder: string, modelFolder: string): CanonicalAdapter {
   return readPeftAdapter(
     parseAdapterConfig(readFileSync(join(folder, 'adapter_config.json'))),
     readFileSync(join(folder, 'adapter_model.safetensors')),
-    listLinearModules(parseDecoderConfig(config)),
+    listLinearModules(parseModelConfig(config)),
   );
 }
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { parseDecoderConfig } from '#kernels/models/decoder-config.js';
+import { listLinearModules } from '#kernels/models/models.js';
 import { chooseAdaptedModules } from '#src/plan/adapted-modules.js';
 import { planServing, type ServingOptions } from '#src/plan/plan-serving.js';
 import { ModuleTable } from '#src/runtime/adapter-fit.js';

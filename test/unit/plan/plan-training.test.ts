@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { parseDecoderConfig } from '#kernels/models/decoder.js';
+import { parseDecoderConfig } from '#kernels/models/decoder-config.js';
 import { chooseAdaptedModules, listFactorTensors } from '#src/plan/adapted-modules.js';
 import { countActivationBytes, type StepOptions } from '#src/plan/count-activations.js';
 import { countParameters } from '#src/plan/count-parameters.js';

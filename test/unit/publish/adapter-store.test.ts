@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
-import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import { digestOf } from '#src/ids/ids.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
 import { AdapterStore } from '#src/publish/adapter-store.js';
@@ -27,7 +27,7 @@ after(() => rmSync(root, { recursive: true }));
 async function upload(config: Buffer, weights: Buffer): Promise<{ facts: AdapterFacts; file: UploadedFile }> {
   const path = join(root, digestOf(weights).slice(7, 20));
   writeFileSync(path, weights);
-  const facts = await inspectAdapter(path, parseAdapterConfig(config), listLinearModules(parseDecoderConfig(TINY_CONFIG)), () => {
+  const facts = await inspectAdapter(path, parseAdapterConfig(config), listLinearModules(parseModelConfig(TINY_CONFIG)), () => {
     throw new Error('the adapter holds no weights of the base');
   });
   return { facts, file: { name: 'adapter_model.safetensors', path, sizeBytes: weights.length, digest: digestOf(weights) } };

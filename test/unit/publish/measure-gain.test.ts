@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
 import type { LinearModule } from '#kernels/lora/modules.js';
-import { listLinearModules, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import type { PlannedModule } from '#src/peft/planned-module.js';
 import { measureGain } from '#src/publish/measure-gain.js';
 import { readModelDirectory } from '#test/fixtures/model-directory.js';
@@ -18,7 +18,7 @@ const root = mkdtempSync(join(tmpdir(), 'braid-gain-'));
 after(() => rmSync(root, { recursive: true }));
 writeTinyModel(root);
 const { path: directory, config: raw, tensors } = readModelDirectory(root);
-const config = parseDecoderConfig(raw);
+const config = parseModelConfig(raw);
 const random = createRandomTensors(7);
 
 function planOf(module: LinearModule): PlannedModule {
@@ -28,7 +28,7 @@ function planOf(module: LinearModule): PlannedModule {
   return { module, variant: 'dora', rank: RANK, scale: SCALE, tensors: shapes };
 }
 
-for (const module of listLinearModules(parseDecoderConfig(TINY_CONFIG)).filter(
+for (const module of listLinearModules(parseModelConfig(TINY_CONFIG)).filter(
   ({ layer, class: target }) => layer === 0 || target === 'q_proj',
 )) {
   it(module.path, async () => {

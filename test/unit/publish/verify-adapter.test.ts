@@ -19,6 +19,7 @@ function createEngine(base: number[], factored: number[], merged: number[]): Eng
     contextLength: 64,
     vocabularySize: 100,
     hiddenSize: 4,
+    hasEncoder: false,
     score: (rows: readonly ScoreRow[], options?: ScoreOptions) => {
       const adapted = rows.some(({ mixture }) => mixture.length > 0);
       const values = !adapted ? base : options?.application === 'merged' ? merged : factored;

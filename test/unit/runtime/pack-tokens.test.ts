@@ -19,7 +19,7 @@ function readRows(rows: readonly PackedRow[]): { mixtures: number[]; ids: number
       assert.deepEqual(rows[Math.floor(place / columns)]?.ids.slice(0, column + 1), ids.slice(0, column + 1));
     }
     return {
-      mixtures: tokens.map((token) => rows[firstRows[Math.floor(token / width)] ?? -1]?.mixtureKey ?? NaN),
+      mixtures: tokens.map((token) => rows[firstRows[Math.floor(token / width)] ?? -1]?.lineKey ?? NaN),
       ids: places.map((place) => rows[Math.floor(place / columns)]?.ids[place % columns] ?? NaN),
     };
   });
@@ -29,20 +29,20 @@ test('every place reads its own id under its own mixture', () => {
   // A fixed walk over rows that share beginnings of all lengths, in three mixtures that alternate.
   const rows = Array.from({ length: 60 }, (_, i) => ({
     ids: Array.from({ length: 1 + ((i * 7) % 23) }, (_id, column) => (column < (i * 5) % 17 ? column : i + column)),
-    mixtureKey: (i * 2) % 3,
+    lineKey: (i * 2) % 3,
   }));
   for (const [row, { mixtures, ids }] of readRows(rows).entries()) {
     assert.deepEqual(ids, rows[row]?.ids);
-    assert.ok(mixtures.every((mixture) => mixture === rows[row]?.mixtureKey));
+    assert.ok(mixtures.every((mixture) => mixture === rows[row]?.lineKey));
   }
 });
 
 test('a beginning is there once for each mixture, and nothing is padded but the shorter line', () => {
   const rows = [
-    { ids: [1, 2, 3, 4], mixtureKey: 7 },
-    { ids: [1, 2, 5], mixtureKey: 7 },
-    { ids: [1, 2, 3, 4], mixtureKey: 9 },
-    { ids: [1, 2, 3], mixtureKey: 7 },
+    { ids: [1, 2, 3, 4], lineKey: 7 },
+    { ids: [1, 2, 5], lineKey: 7 },
+    { ids: [1, 2, 3, 4], lineKey: 9 },
+    { ids: [1, 2, 3], lineKey: 7 },
   ];
   const { packing, firstRows } = packTokens(rows);
   assert.deepEqual(firstRows, [0, 2]);
@@ -52,8 +52,8 @@ test('a beginning is there once for each mixture, and nothing is padded but the 
 
 test('the same id after another beginning is another token', () => {
   const rows = [
-    { ids: [1, 9, 9], mixtureKey: 0 },
-    { ids: [2, 9, 9], mixtureKey: 0 },
+    { ids: [1, 9, 9], lineKey: 0 },
+    { ids: [2, 9, 9], lineKey: 0 },
   ];
   assert.equal(packTokens(rows).packing.uniquePlaces.length, 6);
 });

@@ -65,7 +65,7 @@ test('a batch that is full enough ends where the adapters change', () => {
 });
 
 test('rows of one mixture stay together, the longest first', () => {
-  const rows = [5, 9, 5, 9, 7].map((length, row) => ({ length, from: length - 1, adaptersKey: 'a', mixtureKey: row % 2 }));
+  const rows = [5, 9, 5, 9, 7].map((length, row) => ({ length, from: length - 1, adaptersKey: 'a', lineKey: row % 2 }));
   assert.deepEqual(
     planScoreBatches(rows, limits).map((batch) => batch.map(({ row }) => row)),
     [[4, 0, 2, 1, 3]],

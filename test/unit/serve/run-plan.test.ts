@@ -18,6 +18,7 @@ class ScriptedEngine implements Engine {
   readonly contextLength = 64;
   readonly vocabularySize = 264;
   readonly hiddenSize = 4;
+  readonly hasEncoder = false;
   readonly generated: GenerateRequest[] = [];
   readonly scored: { rows: readonly ScoreRow[]; options: ScoreOptions | undefined }[] = [];
   running = 0;

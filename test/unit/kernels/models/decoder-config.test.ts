@@ -1,7 +1,8 @@
 // config.json of models on the Hub, in both spellings, and what is refused by name.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ModelConfigError, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { parseDecoderConfig } from '#kernels/models/decoder-config.js';
+import { ModelConfigError } from '#kernels/models/models.js';
 
 /** SmolLM2-135M-Instruct, transformers 4.42. */
 const SMOLLM2 = {

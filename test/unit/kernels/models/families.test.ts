@@ -1,8 +1,9 @@
 // config.json of families that differ from Llama, as transformers 4 and 5 write it: what is read, and what is refused by name.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { listLinearModules, ModelConfigError, parseDecoderConfig } from '#kernels/models/decoder.js';
 import { GEMMA2, GEMMA3, PHI3, type Json } from '#test/fixtures/family-configs.js';
+import { parseDecoderConfig } from '#kernels/models/decoder-config.js';
+import { listLinearModules, ModelConfigError } from '#kernels/models/models.js';
 
 const without = (config: Json, ...fields: string[]): Json =>
   Object.fromEntries(Object.entries(config).filter(([field]) => !fields.includes(field)));

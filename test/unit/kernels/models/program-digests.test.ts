@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 import type { Precision, StepMode } from '#kernels/decode/step-program.js';
 import { LAYER_CLASSES, LINEAR_CLASSES, type LinearClass } from '#kernels/lora/modules.js';
-import { buildStepProgram, parseDecoderConfig } from '#kernels/models/decoder.js';
+import { parseDecoderConfig } from '#kernels/models/decoder-config.js';
+import { buildStepProgram } from '#kernels/models/models.js';
 import type { RightBytes } from '#kernels/nn/quantized-linear.js';
 import { createTensorIndex } from '#test/fixtures/random-model.js';
 
