@@ -1,14 +1,11 @@
 // Every golden decoder, adapter and composition: log-likelihoods, logits and greedy tokens as PEFT has them.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { StepMode } from '#kernels/decode/step-program.js';
-import { ModelConfigError, parseModelConfig } from '#kernels/models/models.js';
 import { GoldenProgram, type NamedMixture } from '#test/fixtures/golden-program.js';
 import { listGoldenModels, readGoldenAdapter, type GoldenModel, type GoldenPrompt } from '#test/fixtures/golden.js';
 import { generateRows, int64, numbersOf, promptFeeds, scoreRows } from '#test/fixtures/graph-session.js';
 import { largestDifference } from '#test/fixtures/random-tensors.js';
-import { findSharedPath, sharedFolderMissing } from '#test/fixtures/shared-folder.js';
 import { referenceLogSoftmax } from '#test/reference/decoder.js';
 
 /** fp32 agreement to expect of the golden numbers. */
@@ -24,22 +21,6 @@ test('there are golden models, and adapters and compositions of them', () => {
   assert.ok(models.every(({ adapters }) => adapters.length >= 1));
   assert.ok(models.some(({ compositions }) => compositions.length >= 2));
 });
-
-/** Models of the larger set that wait for later work, and the field that says so. */
-const REFUSED_MODELS = {
-  t5: /^architectures/,
-};
-
-for (const [name, field] of Object.entries(REFUSED_MODELS)) {
-  const file = findSharedPath('golden', name, 'model', 'config.json');
-  test(`${name} is refused by name`, { skip: file === undefined && sharedFolderMissing }, () => {
-    const config: unknown = JSON.parse(readFileSync(file ?? '', 'utf8'));
-    assert.throws(
-      () => parseModelConfig(config),
-      (error) => error instanceof ModelConfigError && field.test(error.field),
-    );
-  });
-}
 
 for (const model of models) {
   describe(`golden ${model.name}`, () => {
