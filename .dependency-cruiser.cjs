@@ -185,6 +185,13 @@ module.exports = {
       from: { path: '^src/statistics/' },
       to: { pathNot: '^src/statistics/' },
     },
+    {
+      name: 'linear-algebra-stands-alone',
+      comment: 'Decompositions are functions of numbers, for whoever has a matrix: they know no adapter, hub or file.',
+      severity: 'error',
+      from: { path: '^src/linear-algebra/' },
+      to: { pathNot: ['^src/linear-algebra/', 'node_modules/ml-matrix/'] },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -53,6 +53,7 @@ const forbidden: readonly (readonly [from: string, imports: string, rule: string
   ['src/compose/optimizers/reads.ts', 'node:fs', 'optimizers-are-pure'],
   ['src/compose/optimizers/looks-up.ts', '../target.js', 'optimizers-are-pure'],
   ['src/statistics/asks.ts', '#src/compose/target.js', 'statistics-stand-alone'],
+  ['src/linear-algebra/asks.ts', '#src/compose/target.js', 'linear-algebra-stands-alone'],
 ];
 
 /** Files that look similar and are allowed. */
