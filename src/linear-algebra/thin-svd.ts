@@ -6,9 +6,9 @@ export interface ThinProduct {
   readonly rank: number;
   readonly scale: number;
   /** A [rank, dIn], row by row. */
-  readonly a: Float32Array;
+  readonly a: Float32Array | Float64Array;
   /** B [dOut, rank], row by row. */
-  readonly b: Float32Array;
+  readonly b: Float32Array | Float64Array;
 }
 
 export interface ThinSvd {
