@@ -147,12 +147,12 @@ module.exports = {
     {
       name: 'commands-talk-http',
       comment:
-        'A command knows the hub by its answers: types of every room, values only of ids, errors, the configuration, plans and the start of a hub or worker.',
+        'A command knows the hub by its answers: types of every room, values only of ids, errors, the configuration, plans, drawings and the start of a hub or worker.',
       severity: 'error',
       from: { path: rooms('cli') },
       to: {
         path: ['^src/', 'node_modules/(@nestjs|typeorm|pg|minio|onnxruntime)'],
-        pathNot: ['^src/(cli|ids|config|plan)/', '^src/start-(hub|worker).ts$', '^src/http/braid-error.ts$'],
+        pathNot: ['^src/(cli|ids|config|plan|drawing)/', '^src/start-(hub|worker).ts$', '^src/http/braid-error.ts$'],
         dependencyTypesNot: ['type-only'],
       },
     },
@@ -184,6 +184,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/statistics/' },
       to: { pathNot: '^src/statistics/' },
+    },
+    {
+      name: 'drawing-stands-alone',
+      comment: 'Markup and places are functions of texts and numbers: the hub draws pages with them, and the command line pictures.',
+      severity: 'error',
+      from: { path: '^src/drawing/' },
+      to: { pathNot: '^src/drawing/' },
     },
     {
       name: 'linear-algebra-stands-alone',

@@ -53,6 +53,7 @@ const forbidden: readonly (readonly [from: string, imports: string, rule: string
   ['src/compose/optimizers/reads.ts', 'node:fs', 'optimizers-are-pure'],
   ['src/compose/optimizers/looks-up.ts', '../target.js', 'optimizers-are-pure'],
   ['src/statistics/asks.ts', '#src/compose/target.js', 'statistics-stand-alone'],
+  ['src/drawing/asks.ts', '#src/compose/target.js', 'drawing-stands-alone'],
   ['src/linear-algebra/asks.ts', '#src/compose/target.js', 'linear-algebra-stands-alone'],
 ];
 
@@ -70,6 +71,7 @@ const allowed: readonly (readonly [from: string, imports: string])[] = [
   ['src/storage/uploads.ts', 'minio'],
   ['src/cli/knows-ids.ts', '#src/ids/ids.js'],
   ['src/cli/plans.ts', '#src/plan/target.js'],
+  ['src/cli/draws.ts', '#src/drawing/target.js'],
   ['src/plan/counts.ts', '#kernels/target.js'],
   ['kernels/uses-itself.ts', './target.js'],
 ];
@@ -92,6 +94,7 @@ describe('the import rules', () => {
       'src/publish/target',
       'src/registry/target',
       'src/plan/target',
+      'src/drawing/target',
       'src/statistics/target',
       'src/cli/target',
     ]) {

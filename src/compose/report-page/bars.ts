@@ -1,5 +1,5 @@
 // Bars as small drawings without text; the number that they show stands beside them, so they are hidden from those who hear the page.
-import { type Markup, markup } from './markup.js';
+import { type Markup, markup } from '#src/drawing/markup.js';
 
 /** A bar around a middle line, negative values to the left; `limit` fills a side. */
 export function drawSignedBar(value: number, limit: number): Markup {

@@ -1,7 +1,7 @@
 // The best loss so far over the evaluations, as an SVG: logarithmic, the stages as bands, the baselines as dashed lines.
-import { type Content, type Markup, markup } from './markup.js';
+import { type Content, type Markup, markup } from '#src/drawing/markup.js';
 import { formatLoss } from './numbers.js';
-import { type Interval, linearTicks, logarithmicTicks, spaced, stacked } from './scales.js';
+import { type Interval, linearTicks, logarithmicTicks, px, spaced, stacked } from '#src/drawing/scales.js';
 
 export interface LossCurve {
   /** A point for every improvement, in order. */
@@ -161,8 +161,4 @@ function shortNumber(value: number): string {
 
 function superscript(exponent: number): string {
   return [...String(exponent)].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)] ?? digit).join('');
-}
-
-function px(value: number): string {
-  return String(Math.round(value * 10) / 10);
 }

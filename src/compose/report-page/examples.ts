@@ -5,7 +5,7 @@ import type { ObjectiveWords } from '../objectives/example-measure.js';
 import { LIKELIHOOD_WORDS } from '../objectives/likelihood.js';
 import type { CompositionReport, ExampleOutcome, Outcome } from '../report.js';
 import type { Example } from '#src/tokenizer/examples.js';
-import { capitalized, type Content, type Markup, markup, shortened } from './markup.js';
+import { capitalized, type Content, type Markup, markup, shortened } from '#src/drawing/markup.js';
 import { formatLoss, formatPercent, NOTHING } from './numbers.js';
 import { table } from './table.js';
 

@@ -3,7 +3,7 @@ import type { Advice } from '../stages/verdict.js';
 import { LIKELIHOOD_WORDS } from '../objectives/likelihood.js';
 import type { CompositionReport, UnpromptedReport } from '../report.js';
 import { drawBar } from './bars.js';
-import { capitalized, type Content, type Markup, markup, named } from './markup.js';
+import { capitalized, type Content, type Markup, markup, named } from '#src/drawing/markup.js';
 import { formatInterval, formatLoss, formatPercent, NOTHING } from './numbers.js';
 import { table } from './table.js';
 

@@ -9,7 +9,7 @@ import { renderExamples } from './examples.js';
 import { bestSingle, renderExpectations } from './expectations.js';
 import { LIKELIHOOD_WORDS } from '../objectives/likelihood.js';
 import { LIKELIHOOD, type NamedObjective } from '../objectives/objectives.js';
-import { Markup, markup, named } from './markup.js';
+import { Markup, markup, named } from '#src/drawing/markup.js';
 import { formatDuration, formatEvaluations, formatPlural } from './numbers.js';
 import { PAGE_POLICY } from './policy.js';
 import { renderSingles, renderStages } from './stages.js';

@@ -2,7 +2,7 @@
 import type { CompositionReport, Recipe } from '../report.js';
 import type { RetrieveReport } from '../stages/retrieve.js';
 import { drawBar } from './bars.js';
-import { type Content, type Markup, markup, named } from './markup.js';
+import { type Content, type Markup, markup, named } from '#src/drawing/markup.js';
 import { formatDuration, formatEvaluations, formatLoss, formatPlural, NOTHING } from './numbers.js';
 import { table } from './table.js';
 

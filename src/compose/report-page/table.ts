@@ -1,5 +1,5 @@
 // A table with headers for columns and rows, in a frame that scrolls sideways by itself where the page is narrow.
-import { type Content, type Markup, markup } from './markup.js';
+import { type Content, type Markup, markup } from '#src/drawing/markup.js';
 
 export interface Column {
   readonly heading: Content;

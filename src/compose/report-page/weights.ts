@@ -1,7 +1,7 @@
 // The adapters of a composition: their weights as bars, and what each of them brings.
 import type { CompositionPart, CompositionReport } from '../report.js';
 import { drawSignedBar } from './bars.js';
-import { type Markup, markup, named } from './markup.js';
+import { type Markup, markup, named } from '#src/drawing/markup.js';
 import { formatLoss, formatPlural, formatWeight, NOTHING } from './numbers.js';
 import { table } from './table.js';
 

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { drawSignedBar } from '#src/compose/report-page/bars.js';
 import { drawCurve, type LossCurve } from '#src/compose/report-page/curve.js';
-import { markup, shortened } from '#src/compose/report-page/markup.js';
+import { markup, shortened } from '#src/drawing/markup.js';
 import { formatLoss, formatPercent } from '#src/compose/report-page/numbers.js';
-import { linearTicks, logarithmicTicks, spaced, stacked } from '#src/compose/report-page/scales.js';
+import { linearTicks, logarithmicTicks, spaced, stacked } from '#src/drawing/scales.js';
 
 const frame = { width: 760, height: 340, id: 'wide' };
 const curve: LossCurve = {

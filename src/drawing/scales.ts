@@ -7,6 +7,11 @@ export interface Interval {
 
 const MOST_LOG_TICKS = 7;
 
+/** A coordinate to a tenth of a pixel. */
+export function px(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}
+
 /** Round values within a positive range, for a logarithmic axis: 1, 2 and 5 of every decade, or whole decades where there are many. */
 export function logarithmicTicks({ from, to }: Interval): number[] {
   const lowest = Math.floor(Math.log10(from));
