@@ -29,3 +29,14 @@ function subtractProjection(vector: Float64Array, unit: Float64Array): void {
   for (let i = 0; i < vector.length; i++) product += (vector[i] ?? 0) * (unit[i] ?? 0);
   for (let i = 0; i < vector.length; i++) vector[i] = (vector[i] ?? 0) - product * (unit[i] ?? 0);
 }
+
+/** One after another, in one array. */
+export function joined(vectors: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(vectors.reduce((sum, vector) => sum + vector.length, 0));
+  let at = 0;
+  for (const vector of vectors) {
+    all.set(vector, at);
+    at += vector.length;
+  }
+  return all;
+}

@@ -1,6 +1,6 @@
 // The leading part of the singular value decomposition of a large matrix, found by multiplying it with a few random vectors.
 import { type DenseMatrix, multiply, multiplyTransposed, sumOfSquares } from './dense-products.js';
-import { orthonormalize } from './orthonormalize.js';
+import { joined, orthonormalize } from './orthonormalize.js';
 import { thinSvd, type ThinSvd } from './thin-svd.js';
 
 /** So many directions, or as many as keep a share (0 … 1) of ‖M‖², at most `maxRank`. */
@@ -102,15 +102,4 @@ function firstColumns(values: Float64Array, columns: number, count: number): Flo
   if (columns === count) return values;
   const rows = columns === 0 ? 0 : values.length / columns;
   return Float64Array.from({ length: rows * count }, (_, at) => values[Math.floor(at / count) * columns + (at % count)] ?? 0);
-}
-
-/** One after another, in one array. */
-function joined(vectors: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(vectors.reduce((sum, vector) => sum + vector.length, 0));
-  let at = 0;
-  for (const vector of vectors) {
-    all.set(vector, at);
-    at += vector.length;
-  }
-  return all;
 }

@@ -1,5 +1,6 @@
 // The singular value decomposition of a product of thin factors, found without forming the product.
 import { Matrix, QrDecomposition, SingularValueDecomposition } from 'ml-matrix';
+import { joined, orthonormalize } from './orthonormalize.js';
 
 /** s·B·A of a linear module, as kernels/lora/canonical-adapter.ts has it. */
 export interface ThinProduct {
@@ -26,7 +27,7 @@ export interface ThinSvd {
  * Semantics: s·B·A = U·diag(values)·Vᵀ. With B = Q₁R₁ and Aᵀ = Q₂R₂ the small core s·R₁R₂ᵀ = XΣYᵀ has the same values, and U = Q₁X, V = Q₂Y
  * (Golub & Van Loan, Matrix Computations, §5.2, §8.6).
  * Inputs: finite numbers, rank ≥ 1; they are not changed.
- * Numerics: float64, Householder reflections; values to 1e-14 of the greatest.
+ * Numerics: float64, Gram–Schmidt twice or Householder reflections; values to 1e-14 of the greatest.
  */
 export function thinSvd({ rank, scale, a, b }: ThinProduct): ThinSvd {
   const outSide = orthogonalize(Matrix.from1DArray(b.length / rank, rank, Float64Array.from(b)));
@@ -50,7 +51,14 @@ interface Orthogonalized {
 
 /** basis·core; a matrix that is not tall is its own core, for which the library's decomposition is not made. */
 function orthogonalize(matrix: Matrix): Orthogonalized {
-  if (matrix.rows <= matrix.columns) return { basis: undefined, core: matrix };
+  const { rows, columns } = matrix;
+  if (rows <= columns) return { basis: undefined, core: matrix };
+  const basis = orthonormalize(Float64Array.from(matrix.transpose().to1DArray()), rows, []);
+  if (basis.length === columns) {
+    const transposed = Matrix.from1DArray(columns, rows, joined(basis));
+    return { basis: transposed.transpose(), core: transposed.mmul(matrix) };
+  }
+  // Where columns repeat, only reflections give a basis of full size; they are some five times slower.
   const { orthogonalMatrix, upperTriangularMatrix } = new QrDecomposition(matrix);
   return { basis: orthogonalMatrix, core: upperTriangularMatrix };
 }
