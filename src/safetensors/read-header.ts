@@ -171,7 +171,7 @@ function knownDType(name: string, { dtype }: RawTensor, file: string): Safetenso
 }
 
 /** Bytes of a tensor, or undefined beyond Number.MAX_SAFE_INTEGER. */
-function bytesOf(dtype: SafetensorsDType, shape: readonly number[]): number | undefined {
+export function bytesOf(dtype: SafetensorsDType, shape: readonly number[]): number | undefined {
   let bytes: number = BYTES_PER_ELEMENT[dtype];
   // A zero anywhere makes the tensor empty, however large the other dimensions are.
   if (shape.includes(0)) return 0;

@@ -1,4 +1,5 @@
 // LoRA and rsLoRA: A and B themselves, of the embedding turned.
+import type { LinearModule } from '#kernels/lora/modules.js';
 import { readAlpha, readBoolean, readRank, unsupported } from '../config-fields.js';
 import { assertShape } from '../planned-module.js';
 import type { Variant } from './variant.js';
@@ -53,6 +54,11 @@ export function assertBasePreserved(init: unknown): void {
   );
 }
 
+/** How the names of a module's factors end. */
+export function endingsOfLora({ class: linearClass }: LinearModule): { readonly a: string; readonly b: string } {
+  return linearClass === 'embed_tokens' ? { a: 'lora_embedding_A', b: 'lora_embedding_B' } : { a: 'lora_A.weight', b: 'lora_B.weight' };
+}
+
 export const lora: Variant = {
   name: 'lora',
   peftType: 'LORA',
@@ -66,8 +72,7 @@ export const lora: Variant = {
       useRslora: readBoolean(fields['use_rslora'] ?? false, 'use_rslora'),
     };
   },
-  endings: ({ class: linearClass }) =>
-    linearClass === 'embed_tokens' ? { a: 'lora_embedding_A', b: 'lora_embedding_B' } : { a: 'lora_A.weight', b: 'lora_B.weight' },
+  endings: endingsOfLora,
   missing: requireAll('a', 'b'),
   plan: ({ module, tensors, settings: { rank, alpha, useRslora }, file }) => {
     const { a, b } = pick(tensors, 'a', 'b');
