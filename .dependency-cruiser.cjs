@@ -172,6 +172,20 @@ module.exports = {
       },
     },
     {
+      name: 'nobody-needs-spectra',
+      comment: 'Spectra are for people who look at what others made; everything must work without them.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/spectra/', '^src/app.module.ts$', '^src/cli/'] },
+      to: { path: rooms('spectra') },
+    },
+    {
+      name: 'spectra-know-factors-only',
+      comment: 'What an update is can be seen from its factors; spectra measure no model and know no search.',
+      severity: 'error',
+      from: { path: rooms('spectra') },
+      to: { path: rooms('compose', 'evaluate', 'serve', 'search') },
+    },
+    {
       name: 'optimizers-are-pure',
       comment: 'A searcher asks and is told: no input or output, so that a job can be replayed from its seed.',
       severity: 'error',

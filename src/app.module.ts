@@ -16,6 +16,7 @@ import { RegistryModule } from './registry/registry.module.js';
 import { RuntimeModule } from './runtime/runtime.module.js';
 import { SearchModule } from './search/search.module.js';
 import { ServeModule } from './serve/serve.module.js';
+import { SpectraModule } from './spectra/spectra.module.js';
 import { StorageModule } from './storage/storage.module.js';
 
 @Module({})
@@ -34,6 +35,7 @@ export class AppModule {
         RuntimeModule.with({ imports: [BaseModelsModule, AdapterStoreModule], adapters: AdapterStore, baseModels: BaseModelsService }),
         PublishModule,
         SearchModule,
+        SpectraModule,
         ComposeModule,
         EvaluateModule,
         ServeModule,

@@ -50,6 +50,8 @@ const forbidden: readonly (readonly [from: string, imports: string, rule: string
   ['src/cli/reaches-in.ts', '#src/publish/target.js', 'commands-talk-http'],
   ['src/plan/reads.ts', 'node:fs', 'plans-need-no-hub'],
   ['src/plan/looks-up.ts', '#src/registry/target.js', 'plans-need-no-hub'],
+  ['src/serve/inspects.ts', '#src/spectra/target.js', 'nobody-needs-spectra'],
+  ['src/spectra/measures.ts', '#src/evaluate/target.js', 'spectra-know-factors-only'],
   ['src/compose/optimizers/reads.ts', 'node:fs', 'optimizers-are-pure'],
   ['src/compose/optimizers/looks-up.ts', '../target.js', 'optimizers-are-pure'],
   ['src/statistics/asks.ts', '#src/compose/target.js', 'statistics-stand-alone'],
@@ -95,6 +97,7 @@ describe('the import rules', () => {
       'src/registry/target',
       'src/plan/target',
       'src/drawing/target',
+      'src/spectra/target',
       'src/statistics/target',
       'src/cli/target',
     ]) {
