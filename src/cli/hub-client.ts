@@ -15,9 +15,11 @@ import {
   type CompositionJobView,
   type LikeSearchRequest,
   type LikeSearchResult,
+  type OverlapView,
   type PublishedAdapterView,
   type RepositoryListView,
   type SearchResult,
+  type SpectraView,
 } from './hub-views.js';
 
 export interface SearchQuery {
@@ -163,6 +165,16 @@ export class HubClient {
   /** The report as a page of HTML. */
   getReport(name: string, version?: string): Promise<string> {
     return this.http.html(`/api/compositions/${path(name)}/report`, { query: { version } });
+  }
+
+  /** @param target classes of modules; all without it */
+  inspect(model: string, target?: readonly string[]): Promise<SpectraView> {
+    return this.http.json('/api/spectra', { query: { model, target } });
+  }
+
+  /** @param target as of {@link inspect} */
+  compareSpectra(first: string, second: string, target?: readonly string[]): Promise<OverlapView> {
+    return this.http.json('/api/spectra/overlap', { query: { first, second, target } });
   }
 
   complete(request: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<CompletionView> {

@@ -1,5 +1,6 @@
 // Parsers of option and argument texts; what they refuse is wrong usage (status 2) and never reaches the hub.
 import { InvalidArgumentError } from 'commander';
+import { LINEAR_CLASSES } from '#kernels/lora/modules.js';
 import {
   InvalidIdError,
   parseRepoName,
@@ -48,6 +49,11 @@ export function versionedName(text: string): VersionedName {
   return checked(() => parseVersionedName(text));
 }
 
+/** As it was written. */
+export function nameAndVersion({ name, version }: VersionedName): string {
+  return version === undefined ? name : `${name}@${version}`;
+}
+
 /** `a/b@1.0.0,c/d`: names of adapters, each with an optional version. */
 export function adapterList(text: string, before: readonly string[] | undefined): string[] {
   const names = text
@@ -71,6 +77,14 @@ export function targetList(text: string, before: readonly string[] | undefined):
   const names = text.split(',').map((name) => name.trim());
   if (names.includes('')) throw new InvalidArgumentError('Write the names with commas between them, such as q_proj,v_proj.');
   return [...(before ?? []), ...names];
+}
+
+/** `q_proj,v_proj`: classes of modules that the hub knows. */
+export function classList(text: string, before: readonly string[] | undefined): string[] {
+  const names = targetList(text, before);
+  const unknown = names.find((name) => !(LINEAR_CLASSES as readonly string[]).includes(name));
+  if (unknown === undefined) return names;
+  throw new InvalidArgumentError(`${JSON.stringify(unknown)} is none of ${LINEAR_CLASSES.join(', ')}.`);
 }
 
 export interface MixturePart {

@@ -2,7 +2,9 @@
 import { Command } from 'commander';
 import { registerComplete } from './commands/complete.js';
 import { registerCompose } from './commands/compose.js';
+import { registerDiff } from './commands/diff.js';
 import { registerEval } from './commands/eval.js';
+import { registerInspect } from './commands/inspect.js';
 import { registerJobs } from './commands/jobs.js';
 import { registerList } from './commands/list.js';
 import { registerModels } from './commands/models.js';
@@ -58,6 +60,8 @@ export function createProgram(context: CliContext, version: string): Command {
     registerJobs,
     registerList,
     registerShow,
+    registerInspect,
+    registerDiff,
     registerWorker,
     registerReport,
     registerComplete,

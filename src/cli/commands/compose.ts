@@ -10,7 +10,8 @@ import { adapterList, choiceList, realNumber, repoName, version, wholeNumber } f
 import { readExamples } from '../read-examples.js';
 import { type CompositionPage, renderComposition } from '../render/composition.js';
 import { printableLine } from '../terminal.js';
-import { assertWritable, writeReport } from '../write-report.js';
+import { assertWritable } from '../write-file.js';
+import { writeReport } from '../write-report.js';
 
 type ComposeOptions = Omit<JobRequest, 'name' | 'examples'> & {
   /** A path. */

@@ -64,3 +64,17 @@ export function formatWeight(weight: number): string {
 export function formatPlural(count: number, singular: string, plural = `${singular}s`): string {
   return `${count} ${count === 1 ? singular : plural}`;
 }
+
+/** A share of 1 in per cent, to three significant digits: 0.0123 → `1.23 %`. */
+export function formatPercent(share: number): string {
+  return `${formatSignificant(100 * share)} %`;
+}
+
+/** Three significant digits, without an exponent where that is readable. */
+export function formatSignificant(value: number): string {
+  if (!Number.isFinite(value)) return '–';
+  const size = Math.abs(value);
+  if (size === 0) return '0';
+  if (size < 1e-4 || size >= 1e6) return value.toExponential(2);
+  return size >= 1000 ? value.toFixed(0) : value.toPrecision(3);
+}

@@ -23,6 +23,12 @@ export function sparkline(values: readonly number[], width: number): string {
     .join('');
 }
 
+/** A sparkline of values from 0 up: the lowest level is 0, not the smallest of them. At most `width` characters. */
+export function profile(values: readonly number[], width: number): string {
+  const drawn = sparkline([...values, 0], Math.min(values.length, width) + 1);
+  return drawn.slice(0, -1);
+}
+
 /** A sparkline of losses on a logarithmic scale: the later, smaller gains of a search show beside its first leap. */
 export function lossCurve(losses: readonly number[], width: number): string {
   return sparkline(
