@@ -147,12 +147,12 @@ module.exports = {
     {
       name: 'commands-talk-http',
       comment:
-        'A command knows the hub by its answers: types of every room, values only of ids, errors, the configuration, plans, drawings and the start of a hub or worker.',
+        'A command knows the hub by its answers: types of every room, values only of ids, errors, the configuration, plans, drawings, checkpoints and the start of a hub or worker.',
       severity: 'error',
       from: { path: rooms('cli') },
       to: {
         path: ['^src/', 'node_modules/(@nestjs|typeorm|pg|minio|onnxruntime)'],
-        pathNot: ['^src/(cli|ids|config|plan|drawing)/', '^src/start-(hub|worker).ts$', '^src/http/braid-error.ts$'],
+        pathNot: ['^src/(cli|ids|config|plan|drawing|checkpoints)/', '^src/start-(hub|worker).ts$', '^src/http/braid-error.ts$'],
         dependencyTypesNot: ['type-only'],
       },
     },
@@ -184,6 +184,23 @@ module.exports = {
       severity: 'error',
       from: { path: rooms('spectra') },
       to: { path: rooms('compose', 'evaluate', 'serve', 'search') },
+    },
+    {
+      name: 'checkpoints-need-no-hub',
+      comment:
+        'What a training left lies on the machine of the person: it becomes an adapter there, read and checked by the code of the hub, without database, store or engine.',
+      severity: 'error',
+      from: { path: rooms('checkpoints') },
+      to: {
+        path: ['^src/', 'node_modules/(@nestjs|typeorm|pg|minio|onnxruntime)'],
+        pathNot: [
+          '^src/(checkpoints|ids|peft|safetensors|linear-algebra|statistics)/',
+          '^src/base-models/(load-base-model-files|digest-weights|read-small-file).ts$',
+          '^src/publish/read-base-weight.ts$',
+          '^src/http/braid-error.ts$',
+        ],
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'optimizers-are-pure',

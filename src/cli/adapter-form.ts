@@ -16,6 +16,15 @@ export interface AdapterFormOptions {
   readonly examples?: string | undefined;
 }
 
+/** An adapter in memory: the files of its folder. */
+export interface MadeAdapter {
+  readonly config: Uint8Array;
+  /** In pieces. */
+  readonly weights: readonly Uint8Array[];
+  /** README.md */
+  readonly card: string;
+}
+
 // What the hub takes from a PEFT folder; optimizer states, tokenizers and the like stay where they are.
 const REQUIRED_FILES = ['adapter_config.json', 'adapter_model.safetensors'] as const;
 const OPTIONAL_FILES = ['README.md'] as const;
@@ -25,11 +34,7 @@ const OPTIONAL_FILES = ['README.md'] as const;
  * @throws CliError NOT_AN_ADAPTER, UNREADABLE_FILE
  */
 export async function createAdapterForm(directory: string, options: AdapterFormOptions): Promise<FormData> {
-  const form = new FormData();
-  form.set('name', options.name);
-  form.set('base', options.base);
-  if (options.version !== undefined) form.set('version', options.version);
-  for (const tag of options.tags ?? []) form.append('tag', tag);
+  const form = await createForm(options);
   for (const file of REQUIRED_FILES) {
     const path = join(directory, file);
     if (!(await isFile(path))) throw await notAnAdapter(directory, file);
@@ -39,6 +44,27 @@ export async function createAdapterForm(directory: string, options: AdapterFormO
     const path = join(directory, file);
     if (await isFile(path)) form.append('file', await open(path), file);
   }
+  return form;
+}
+
+/**
+ * The same of an adapter that a command made.
+ * @throws CliError UNREADABLE_FILE
+ */
+export async function createMadeForm({ config, weights, card }: MadeAdapter, options: AdapterFormOptions): Promise<FormData> {
+  const form = await createForm(options);
+  form.append('file', new Blob([new Uint8Array(config)]), 'adapter_config.json');
+  form.append('file', new Blob(weights.map((piece) => new Uint8Array(piece))), 'adapter_model.safetensors');
+  form.append('file', new Blob([card]), 'README.md');
+  return form;
+}
+
+async function createForm(options: AdapterFormOptions): Promise<FormData> {
+  const form = new FormData();
+  form.set('name', options.name);
+  form.set('base', options.base);
+  if (options.version !== undefined) form.set('version', options.version);
+  for (const tag of options.tags ?? []) form.append('tag', tag);
   if (options.examples !== undefined) form.append('file', await open(options.examples), 'examples.jsonl');
   return form;
 }

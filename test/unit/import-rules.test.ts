@@ -52,6 +52,8 @@ const forbidden: readonly (readonly [from: string, imports: string, rule: string
   ['src/plan/looks-up.ts', '#src/registry/target.js', 'plans-need-no-hub'],
   ['src/serve/inspects.ts', '#src/spectra/target.js', 'nobody-needs-spectra'],
   ['src/spectra/measures.ts', '#src/evaluate/target.js', 'spectra-know-factors-only'],
+  ['src/checkpoints/looks-up.ts', '#src/registry/target.js', 'checkpoints-need-no-hub'],
+  ['src/checkpoints/computes.ts', 'onnxruntime-node', 'checkpoints-need-no-hub'],
   ['src/compose/optimizers/reads.ts', 'node:fs', 'optimizers-are-pure'],
   ['src/compose/optimizers/looks-up.ts', '../target.js', 'optimizers-are-pure'],
   ['src/statistics/asks.ts', '#src/compose/target.js', 'statistics-stand-alone'],
@@ -74,6 +76,7 @@ const allowed: readonly (readonly [from: string, imports: string])[] = [
   ['src/cli/knows-ids.ts', '#src/ids/ids.js'],
   ['src/cli/plans.ts', '#src/plan/target.js'],
   ['src/cli/draws.ts', '#src/drawing/target.js'],
+  ['src/cli/extracts.ts', '#src/checkpoints/target.js'],
   ['src/plan/counts.ts', '#kernels/target.js'],
   ['kernels/uses-itself.ts', './target.js'],
 ];
@@ -98,6 +101,7 @@ describe('the import rules', () => {
       'src/plan/target',
       'src/drawing/target',
       'src/spectra/target',
+      'src/checkpoints/target',
       'src/statistics/target',
       'src/cli/target',
     ]) {

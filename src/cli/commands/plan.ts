@@ -1,12 +1,11 @@
 // `braid plan`: what full fine-tuning and LoRA of a model would take, before anything is downloaded or trained.
 import { Option, type Command } from 'commander';
 import { settings } from '#src/config/settings.js';
-import { BraidError } from '#src/http/braid-error.js';
 import { ALL_LINEAR } from '#src/plan/adapted-modules.js';
 import { createPlan, PLAN_LIMITS, type Plan, type PlanRequest } from '#src/plan/create-plan.js';
 import { OPTIMIZERS, type Optimizer } from '#src/plan/plan-training.js';
 import { FORMATS, PRECISIONS, type NumberFormat, type Precision } from '#src/plan/precision.js';
-import { CliError, EXIT } from '../cli-error.js';
+import { asCliError } from '../cli-error.js';
 import { Invocation, type CliContext } from '../invocation.js';
 import { targetList, wholeNumber } from '../options.js';
 import { readConfig } from '../read-config.js';
@@ -77,7 +76,6 @@ function planFor(json: unknown, options: PlanOptions): Plan {
   try {
     return createPlan(json, request);
   } catch (error) {
-    if (!(error instanceof BraidError)) throw error;
-    throw new CliError(error.code, error.message, EXIT.error, { cause: error });
+    throw asCliError(error);
   }
 }
