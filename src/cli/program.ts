@@ -4,6 +4,7 @@ import { registerComplete } from './commands/complete.js';
 import { registerCompose } from './commands/compose.js';
 import { registerDiff } from './commands/diff.js';
 import { registerEval } from './commands/eval.js';
+import { registerExtract } from './commands/extract.js';
 import { registerInspect } from './commands/inspect.js';
 import { registerJobs } from './commands/jobs.js';
 import { registerList } from './commands/list.js';
@@ -53,6 +54,7 @@ export function createProgram(context: CliContext, version: string): Command {
     registerPlan,
     registerModels,
     registerPublish,
+    registerExtract,
     registerSearch,
     registerCompose,
     registerRecompose,

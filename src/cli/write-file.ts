@@ -34,6 +34,7 @@ export function unwritable(path: string, cause: unknown): CliError {
       ENOENT: 'its folder does not exist',
       EACCES: 'permission denied',
       EISDIR: 'it is a folder',
+      EEXIST: 'it is there already',
       ENOTDIR: 'it is not in a folder',
       EROFS: 'the file system is read-only',
     }[code] ?? code;
