@@ -1,6 +1,6 @@
 // `braid serve`: the hub itself, in this process.
 import { Option, type Command } from 'commander';
-import { CliError, EXIT } from '../cli-error.js';
+import { asCliError, CliError, EXIT } from '../cli-error.js';
 import { Invocation, type CliContext } from '../invocation.js';
 import { wholeNumber } from '../options.js';
 import { type Environment } from '../terminal.js';
@@ -27,10 +27,9 @@ export function registerServe(program: Command, context: CliContext): void {
       const invocation = new Invocation(context, command);
       const environment = withOptions(context.env, options);
       // The hub's code is large: other commands must not wait for it.
-      const [{ ConfigurationError, parseConfiguration }, { createHub }, { BraidError }] = await Promise.all([
+      const [{ ConfigurationError, parseConfiguration }, { createHub }] = await Promise.all([
         import('#src/config/configuration.js'),
         import('#src/start-hub.js'),
-        import('#src/http/braid-error.js'),
       ]);
       try {
         const configuration = parseConfiguration(environment);
@@ -43,8 +42,7 @@ export function registerServe(program: Command, context: CliContext): void {
       } catch (error) {
         if (error instanceof ConfigurationError)
           throw new CliError('INVALID_CONFIGURATION', `${error.message}.`, EXIT.usage, { cause: error });
-        if (error instanceof BraidError) throw new CliError(error.code, error.message, EXIT.error, { cause: error });
-        throw portError(error) ?? error;
+        throw portError(error) ?? asCliError(error);
       }
     });
 }

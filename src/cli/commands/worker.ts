@@ -1,6 +1,6 @@
 // `braid worker`: runs composition jobs of the hubs on a database, without serving anything itself.
 import { Option, type Command } from 'commander';
-import { CliError, EXIT } from '../cli-error.js';
+import { asCliError, CliError, EXIT } from '../cli-error.js';
 import { Invocation, type CliContext } from '../invocation.js';
 
 interface WorkerOptions {
@@ -21,10 +21,9 @@ export function registerWorker(program: Command, context: CliContext): void {
     .addOption(new Option('--provider <name>', 'where models compute (default: BRAID_PROVIDER or cpu)').choices(['cpu', 'webgpu', 'cuda']))
     .action(async (options: WorkerOptions, command: Command) => {
       const invocation = new Invocation(context, command);
-      const [{ ConfigurationError, parseConfiguration }, { createWorker }, { BraidError }] = await Promise.all([
+      const [{ ConfigurationError, parseConfiguration }, { createWorker }] = await Promise.all([
         import('#src/config/configuration.js'),
         import('#src/start-worker.js'),
-        import('#src/http/braid-error.js'),
       ]);
       try {
         const configuration = parseConfiguration({
@@ -47,8 +46,7 @@ export function registerWorker(program: Command, context: CliContext): void {
       } catch (error) {
         if (error instanceof ConfigurationError)
           throw new CliError('INVALID_CONFIGURATION', `${error.message}.`, EXIT.usage, { cause: error });
-        if (error instanceof BraidError) throw new CliError(error.code, error.message, EXIT.error, { cause: error });
-        throw error;
+        throw asCliError(error);
       }
     });
 }
