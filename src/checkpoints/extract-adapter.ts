@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { CanonicalAdapter, CanonicalModule } from '#kernels/lora/canonical-adapter.js';
 import type { LinearModule } from '#kernels/lora/modules.js';
-import { listLinearModules } from '#kernels/models/llama.js';
+import { listLinearModules } from '#kernels/models/models.js';
 import type { LoadedBaseModel } from '#src/base-models/load-base-model-files.js';
 import { randomizedSvd, type RankTarget, type TruncatedSvd } from '#src/linear-algebra/randomized-svd.js';
 import { SeededRandom } from '#src/statistics/seeded-random.js';

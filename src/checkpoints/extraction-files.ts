@@ -1,6 +1,6 @@
 // The files of an adapter that was cut out of a checkpoint, as PEFT saves a LoRA, with a card that says how much of it is kept.
 import { stringify } from 'yaml';
-import { listLinearModules, type LlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, type ModelConfig } from '#kernels/models/models.js';
 import { type EncodedAdapter, encodePeftAdapter } from '#src/peft/encode-adapter.js';
 import type { Extraction } from './extract-adapter.js';
 
@@ -10,7 +10,7 @@ export interface AdapterFiles extends EncodedAdapter {
 }
 
 /** @param base its name */
-export function createExtractionFiles(extraction: Extraction, config: LlamaConfig, base: string): AdapterFiles {
+export function createExtractionFiles(extraction: Extraction, config: ModelConfig, base: string): AdapterFiles {
   const encoded = encodePeftAdapter(extraction.adapter, listLinearModules(config), { baseModelName: base });
   return { ...encoded, card: writeCard(extraction, base) };
 }

@@ -8,7 +8,7 @@ import { placeFactors } from '#kernels/lora/place-factors.js';
 import { FileRefusedError, readSmallFile } from '#src/base-models/read-small-file.js';
 import { BraidError } from '#src/http/braid-error.js';
 import type { Digest } from '#src/ids/ids.js';
-import { type AdapterConfig, MAX_CONFIG_BYTES, parseAdapterConfig } from '#src/peft/adapter-config.js';
+import { type AdapterConfig, MAX_CONFIG_BYTES, parseAdapterConfig, taskOf } from '#src/peft/adapter-config.js';
 import { digestOfAdapter } from '#src/peft/adapter-digest.js';
 import { MAX_RANK } from '#src/peft/config-fields.js';
 import { type EncodedAdapter, encodePeftAdapter } from '#src/peft/encode-adapter.js';
@@ -75,7 +75,7 @@ export async function stackRestarts(
 async function readRestart(directory: string, modules: readonly LinearModule[]): Promise<Restart> {
   const invalid = (reason: string, cause?: unknown) => fail('RESTART_INVALID', { directory, reason }, cause);
   try {
-    const config = parseAdapterConfig(await readSmallFile(join(directory, 'adapter_config.json'), MAX_CONFIG_BYTES));
+    const config = parseAdapterConfig(await readSmallFile(join(directory, 'adapter_config.json'), MAX_CONFIG_BYTES), taskOf(modules));
     assertSummable(config, invalid);
     const adapter = readPeftAdapter(config, await readSmallFile(join(directory, 'adapter_model.safetensors'), MAX_WEIGHT_BYTES), modules);
     return { name: basename(resolve(directory)), adapter, digest: digestOfAdapter(adapter) };

@@ -1,5 +1,6 @@
 // Reads adapter_config.json as PEFT writes it. Everything that would make the adapter more than its variant is refused by name:
 // an adapter that is applied in part is worse than one that is refused.
+import { type LinearClass, type LinearModule, SEQ2SEQ_CLASSES } from '#kernels/lora/modules.js';
 import {
   type ConfigFields,
   invalid,
@@ -62,6 +63,12 @@ const COMMON_REFUSED: Readonly<Record<string, string>> = {
 
 /** PEFT's names for what a base does: a decoder's task, and that of an encoder and a decoder. */
 export type TaskType = 'CAUSAL_LM' | 'SEQ_2_SEQ_LM';
+
+/** What a base with these linear modules does. */
+export function taskOf(modules: readonly LinearModule[]): TaskType {
+  const ofSeq2Seq: readonly LinearClass[] = SEQ2SEQ_CLASSES;
+  return modules.some((module) => ofSeq2Seq.includes(module.class)) ? 'SEQ_2_SEQ_LM' : 'CAUSAL_LM';
+}
 
 /**
  * Parses adapter_config.json.

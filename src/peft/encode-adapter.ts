@@ -3,6 +3,7 @@ import { type CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import { type LinearClass, type LinearModule } from '#kernels/lora/modules.js';
 import { placeFactors } from '#kernels/lora/place-factors.js';
 import { encodeSafetensorsHeader, type TensorToWrite } from '#src/safetensors/write-header.js';
+import { taskOf } from './adapter-config.js';
 import { endingsOfLora } from './variants/lora.js';
 
 export interface EncodedAdapter {
@@ -59,7 +60,7 @@ export function encodePeftAdapter(
       placed.map(({ module }) => module),
       modules,
     ),
-    task_type: 'CAUSAL_LM',
+    task_type: taskOf(modules),
     use_dora: false,
     use_rslora: useRslora,
   };

@@ -1,8 +1,8 @@
 // Everything about an upload that can be known without the model: parsed, checked, described. Nothing is stored here.
 import { readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
-import { isSeq2Seq, listLinearModules, parseModelConfig } from '#kernels/models/models.js';
-import { parseAdapterConfig, type AdapterConfig } from '#src/peft/adapter-config.js';
+import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
+import { parseAdapterConfig, taskOf, type AdapterConfig } from '#src/peft/adapter-config.js';
 import { type BaseModel } from '#src/registry/base-model.entity.js';
 import { type BaseModelFiles } from '#src/runtime/sources.js';
 import { parseExampleLines, tokenizeExamples } from '#src/tokenizer/examples.js';
@@ -38,8 +38,8 @@ export async function prepareAdapter(
   loadBase: () => Promise<BaseModelFiles>,
 ): Promise<PreparedAdapter> {
   const configBytes = await readUpload(files, 'adapter_config.json');
-  const baseConfig = parseModelConfig(baseModel.config);
-  const config = parseAdapterConfig(configBytes, isSeq2Seq(baseConfig) ? 'SEQ_2_SEQ_LM' : 'CAUSAL_LM');
+  const modules = listLinearModules(parseModelConfig(baseModel.config));
+  const config = parseAdapterConfig(configBytes, taskOf(modules));
   const examples = files.has('examples.jsonl') ? parseExampleLines((await readUpload(files, 'examples.jsonl')).toString('utf8')) : [];
   const tokenized: ProbeRow[] = [];
   for (const example of examples) {
@@ -49,7 +49,7 @@ export async function prepareAdapter(
   }
   const weights = files.get('adapter_model.safetensors');
   if (weights === undefined) throw new Error('an upload without weights');
-  const facts = await inspectAdapter(weights.path, config, listLinearModules(baseConfig), loadBase);
+  const facts = await inspectAdapter(weights.path, config, modules, loadBase);
   // PostgreSQL's text holds every character but NUL.
   const text = files.has('README.md') ? (await readUpload(files, 'README.md')).toString('utf8').replaceAll('\0', '') : '';
   const card = readCard(text);

@@ -1,7 +1,7 @@
 // Looks into what adapters and compositions change: loads the factors, has each module decomposed in a thread, and puts the figures together.
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import type { LinearModule } from '#kernels/lora/modules.js';
-import { listLinearModules } from '#kernels/models/llama.js';
+import { listLinearModules } from '#kernels/models/models.js';
 import { parseVersionedName } from '#src/ids/ids.js';
 import { deltaNormInTurns } from '#src/peft/delta-norm.js';
 import { AdapterStore } from '#src/publish/adapter-store.js';

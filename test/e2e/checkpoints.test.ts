@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import type { ComparedEvaluations } from '#src/cli/evaluate-models.js';
 import { Interrupts } from '#src/cli/interrupts.js';
 import { runCommandLine } from '#src/cli/main.js';
@@ -28,7 +28,7 @@ const EXAMPLES = join(bundle, 'tasks/last-upper/train.jsonl');
 /** The bundled model with the chain merged into its weights, and a norm changed where asked. */
 function writeMerged(directory: string, normScale = 1): void {
   const { config, tensors } = readModelDirectory(model);
-  const modules = listLinearModules(parseLlamaConfig(config));
+  const modules = listLinearModules(parseModelConfig(config));
   const adapters = CHAIN.map((folder) =>
     readPeftAdapter(
       parseAdapterConfig(readFileSync(join(folder, 'adapter_config.json'))),

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { combineFactors } from '#kernels/lora/combine-factors.js';
-import { listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
 import { readPeftAdapter } from '#src/peft/read-adapter.js';
 import type { OverlapView, SpectraView } from '#src/spectra/spectra.views.js';
@@ -14,7 +14,7 @@ import { openServingHub, type ServingHub } from '#test/fixtures/serving-hub.js';
 import { createTinyAdapter, createTinyTensors, TINY_CONFIG, type TinyAdapterOptions, writeTinyModel } from '#test/fixtures/tiny-model.js';
 import { deltaOf, frobeniusNorm, innerProduct } from '#test/reference/low-rank.js';
 
-const modules = listLinearModules(parseLlamaConfig(TINY_CONFIG));
+const modules = listLinearModules(parseModelConfig(TINY_CONFIG));
 const ADAPTERS: Readonly<Record<string, TinyAdapterOptions>> = {
   first: { seed: 1, rank: 3 },
   second: { seed: 2, rank: 3 },

@@ -68,11 +68,11 @@ function splitWords(words: readonly string[], hasRestarts: boolean): { readonly 
 
 async function createRestartsForm(invocation: Invocation, directories: readonly string[], options: AdapterFormOptions): Promise<FormData> {
   // The readers of adapters are loaded by this alone: other commands start without them.
-  const [{ listLinearModules, parseLlamaConfig }, { stackRestarts }] = await Promise.all([
-    import('#kernels/models/llama.js'),
+  const [{ listLinearModules, parseModelConfig }, { stackRestarts }] = await Promise.all([
+    import('#kernels/models/models.js'),
     import('#src/checkpoints/stack-restarts.js'),
   ]);
-  const modules = listLinearModules(parseLlamaConfig(await invocation.hub.getBaseModelConfig(options.base)));
+  const modules = listLinearModules(parseModelConfig(await invocation.hub.getBaseModelConfig(options.base)));
   try {
     const { encoded, card, rank } = await stackRestarts(directories, modules, options.base);
     invocation.note(`Stacked ${formatPlural(directories.length, 'restart')} to rank ${rank}`);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, it } from 'node:test';
 import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import { concatenateFactors } from '#kernels/lora/concatenate-factors.js';
-import { listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import { extractAdapter, type Extraction, type ExtractRequest } from '#src/checkpoints/extract-adapter.js';
 import { createExtractionFiles } from '#src/checkpoints/extraction-files.js';
 import { loadPair } from '#src/checkpoints/load-pair.js';
@@ -29,7 +29,7 @@ import { deltaOf, frobeniusNorm } from '#test/reference/low-rank.js';
 
 const root = mkdtempSync(join(tmpdir(), 'braid-extract-'));
 after(() => rmSync(root, { recursive: true }));
-const config = parseLlamaConfig(TINY_CONFIG);
+const config = parseModelConfig(TINY_CONFIG);
 const modules = listLinearModules(config);
 const baseTensors = createTinyTensors();
 const baseDirectory = join(root, 'base');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
 import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
-import { listLinearModules, parseLlamaConfig } from '#kernels/models/llama.js';
+import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import { stackRestarts } from '#src/checkpoints/stack-restarts.js';
 import type { BraidError } from '#src/http/braid-error.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
@@ -16,7 +16,7 @@ import { largestDifference } from '#test/fixtures/random-tensors.js';
 import { createTinyAdapter, TINY_CONFIG, type TinyAdapterOptions } from '#test/fixtures/tiny-model.js';
 import { deltaOf } from '#test/reference/low-rank.js';
 
-const modules = listLinearModules(parseLlamaConfig(TINY_CONFIG));
+const modules = listLinearModules(parseModelConfig(TINY_CONFIG));
 const root = mkdtempSync(join(tmpdir(), 'braid-restarts-'));
 after(() => rmSync(root, { recursive: true }));
 
