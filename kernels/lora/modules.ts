@@ -17,6 +17,11 @@ export function isVocabularyClass(target: LinearClass): boolean {
   return (VOCABULARY_CLASSES as readonly LinearClass[]).includes(target);
 }
 
+/** True of the embedding, whose file holds Wᵀ: a row for each token. */
+export function isRowPerInput(target: LinearClass): boolean {
+  return target === 'embed_tokens';
+}
+
 /**
  * One linear module of a base model: W [dOut, dIn] at `path`, where PEFT's target modules point.
  * The embedding counts as one over one-hot tokens, dIn = V; its file holds Wᵀ.

@@ -1,4 +1,5 @@
 // The models that can be served: from config.json to linear modules and step programs, whichever architecture it is.
+import { encodeLogitsProgram } from '../decode/logits-program.js';
 import { addStepLoop, encodeStepProgram, type Precision, type Provider, type StepMode, type StepProgram } from '../decode/step-program.js';
 import { Graph } from '../graph/graph.js';
 import { groupDim } from '../lora/adapter-inputs.js';
@@ -84,4 +85,29 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
   const { layers, kvHeads, headDim, hiddenSize, vocabularySize } = config;
   const shape = { layers, kvHeads, headDim, hiddenSize, vocabularySize, contextLength };
   return encodeStepProgram(graph, outputs, { mode, precision, provider, classes, gained, ...shape });
+}
+
+export interface LogitsProgramOptions {
+  readonly config: DecoderConfig;
+  /** Weights with whatever was to be merged into them. */
+  readonly tensors: TensorIndex;
+}
+
+/**
+ * A decoder as a graph from tokens to logits that any ONNX Runtime runs; see {@link encodeLogitsProgram} for its input and output.
+ * @throws ModelTensorError if a tensor is missing or has another shape than the configuration says
+ */
+export function buildLogitsProgram({ config, tensors }: LogitsProgramOptions): Uint8Array {
+  const graph = Graph.create(config.architecture);
+  const model = createDecoderModel(graph, config, tensors, {
+    mode: 'base',
+    precision: 'float32',
+    bytes: 'uint8',
+    classes: [],
+    gained: [],
+    contextLength: config.maxPositionEmbeddings,
+    // Fused ops are tied to providers.
+    kernels: { attention: 'plain', product: 'plain' },
+  });
+  return encodeLogitsProgram(graph, model, config.vocabularySize);
 }
