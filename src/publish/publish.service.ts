@@ -9,8 +9,9 @@ import { BASE_MODEL_SOURCE, type BaseModelSource } from '#src/runtime/sources.js
 import { SignaturesService } from '#src/signatures/signatures.service.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 import { AdapterStore } from './adapter-store.js';
+import { convertGguf } from './convert-gguf.js';
 import { prepareAdapter, type PreparedAdapter } from './prepare-adapter.js';
-import { indexUploads, UPLOAD_FILES, type UploadedFile, type UploadFileName } from './upload-storage.js';
+import { indexUploads, removeUploads, UPLOAD_FILES, type UploadedFile, type UploadFileName } from './upload-storage.js';
 import { createProbe, verifyAdapter } from './verify-adapter.js';
 
 export interface PublishInput {
@@ -50,11 +51,20 @@ export class PublishService {
 
   /**
    * Publishes an adapter; a failure leaves nothing behind.
-   * @throws BraidError of publish.errors.ts, peft.errors.ts, safetensors.errors.ts, examples.errors.ts, registry.errors.ts, runtime.errors.ts
+   * @throws BraidError of publish.errors.ts, peft.errors.ts, gguf.errors.ts, safetensors.errors.ts, examples.errors.ts, registry.errors.ts, runtime.errors.ts
    */
   async publish(input: PublishInput): Promise<PublishedAdapter> {
-    const files = indexUploads(input.files);
+    const uploads = indexUploads(input.files);
     const baseModel = await this.registry.getBaseModel(input.base);
+    const made: UploadedFile[] = [];
+    try {
+      return await this.publishFiles(input, await convertGguf(uploads, baseModel, made), baseModel);
+    } finally {
+      await removeUploads(made);
+    }
+  }
+
+  private async publishFiles(input: PublishInput, files: Files, baseModel: BaseModel): Promise<PublishedAdapter> {
     const codec = await this.tokenizers.get(baseModel);
     const prepared = await prepareAdapter(files, baseModel, codec, input.tags, () => this.baseModels.load(baseModel.digest));
     const commit = this.turn.then(() => this.commit(input, files, baseModel, prepared));

@@ -9,11 +9,14 @@ import { pipeline } from 'node:stream/promises';
 import { digestFromHex, type Digest } from '#src/ids/ids.js';
 import { fail } from './publish.errors.js';
 
-/** The files that an adapter may be published with, by name. */
+/** The files that an adapter is kept with, by name. */
 export const UPLOAD_FILES = ['adapter_config.json', 'adapter_model.safetensors', 'README.md', 'examples.jsonl'] as const;
-export type UploadFileName = (typeof UPLOAD_FILES)[number];
+/** In place of the first two: it becomes them before anything else is done. */
+export const GGUF_FILE = 'adapter.gguf';
+export type UploadFileName = (typeof UPLOAD_FILES)[number] | typeof GGUF_FILE;
 export const REQUIRED_FILES = ['adapter_config.json', 'adapter_model.safetensors'] as const satisfies readonly UploadFileName[];
-export const ALLOWED_FILES = 'adapter_config.json, adapter_model.safetensors and, if you like, README.md and examples.jsonl';
+export const ALLOWED_FILES =
+  'adapter_config.json, adapter_model.safetensors (or adapter.gguf in place of both) and, if you like, README.md and examples.jsonl';
 
 // A configuration has some KB, a card rarely 100 KB, and 256 examples of 8 KB each take 2 MB, which a tokenizer reads in a few seconds.
 const SMALL_FILE_BYTES = { 'adapter_config.json': 1_048_576, 'README.md': 1_048_576, 'examples.jsonl': 2 * 1_048_576 } as const;
@@ -49,7 +52,7 @@ export function acceptUpload(_request: unknown, part: Part, done: (error: Error 
 /** A storage engine for multer. */
 export class UploadStorage {
   constructor(
-    /** Of adapter_model.safetensors. */
+    /** Of adapter_model.safetensors, and of adapter.gguf. */
     private readonly maxWeightBytes: number,
     private readonly folder = tmpdir(),
   ) {}
@@ -72,7 +75,7 @@ export class UploadStorage {
   private async store({ originalname, stream }: Part): Promise<UploadedFile> {
     const name = assertUploadName(originalname);
     if (stream === undefined) throw new Error('a part without a stream');
-    const limit = name === 'adapter_model.safetensors' ? this.maxWeightBytes : SMALL_FILE_BYTES[name];
+    const limit = name === 'adapter_model.safetensors' || name === GGUF_FILE ? this.maxWeightBytes : SMALL_FILE_BYTES[name];
     await mkdir(this.folder, { recursive: true });
     const path = join(this.folder, `braid-upload-${randomUUID()}`);
     const hash = createHash('sha256');
@@ -113,13 +116,19 @@ export function indexUploads(files: readonly UploadedFile[]): ReadonlyMap<Upload
     if (index.has(name)) throw fail('UPLOAD_FILE_REFUSED', { found: name, reason: 'it comes twice', allowed: ALLOWED_FILES });
     index.set(name, { name, path, sizeBytes, digest });
   }
+  if (index.has(GGUF_FILE)) {
+    const double = REQUIRED_FILES.find((name) => index.has(name));
+    if (double !== undefined)
+      throw fail('UPLOAD_FILE_REFUSED', { found: double, reason: `${GGUF_FILE} is there in its place`, allowed: ALLOWED_FILES });
+    return index;
+  }
   const missing = REQUIRED_FILES.filter((name) => !index.has(name));
   if (missing.length > 0) throw fail('UPLOAD_FILE_MISSING', { missing: missing.join(' and '), allowed: ALLOWED_FILES });
   return index;
 }
 
 function assertUploadName(found: string): UploadFileName {
-  const name = UPLOAD_FILES.find((candidate) => candidate === found);
+  const name = ([...UPLOAD_FILES, GGUF_FILE] as const).find((candidate) => candidate === found);
   if (name !== undefined) return name;
   throw fail('UPLOAD_FILE_REFUSED', { found: shown(found), reason: reasonAgainst(found), allowed: ALLOWED_FILES });
 }
