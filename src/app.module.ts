@@ -7,6 +7,7 @@ import { type Configuration } from './config/configuration.js';
 import { ConfigurationModule } from './config/configuration.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { EvaluateModule } from './evaluate/evaluate.module.js';
+import { ExportModule } from './export/export.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
 import { AdapterStore } from './publish/adapter-store.js';
@@ -39,6 +40,7 @@ export class AppModule {
         ComposeModule,
         EvaluateModule,
         ServeModule,
+        ExportModule,
       ],
     };
   }

@@ -6,7 +6,7 @@ import { MODEL_LIMITS, readSafetensorsFileHeader, type SafetensorsHeader, type S
 import { fail } from './base-models.errors.js';
 import { describeFileError, FileRefusedError, readSmallJson } from './read-small-file.js';
 
-const SINGLE_FILE = 'model.safetensors';
+export const SINGLE_FILE = 'model.safetensors';
 const INDEX_FILE = 'model.safetensors.index.json';
 /** The index of a model with 200,000 tensors takes some 20 MB. */
 const MAX_INDEX_BYTES = 64 * 1024 * 1024;
