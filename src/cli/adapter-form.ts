@@ -1,4 +1,4 @@
-// A PEFT adapter folder as the upload that publishes it.
+// A PEFT adapter folder, or a GGUF LoRA file, as the upload that publishes it.
 import { openAsBlob } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -56,6 +56,16 @@ export async function createMadeForm({ config, weights, card }: MadeAdapter, opt
   form.append('file', new Blob([new Uint8Array(config)]), 'adapter_config.json');
   form.append('file', new Blob(weights.map((piece) => new Uint8Array(piece))), 'adapter_model.safetensors');
   form.append('file', new Blob([card]), 'README.md');
+  return form;
+}
+
+/**
+ * The same of a GGUF LoRA file.
+ * @throws CliError UNREADABLE_FILE
+ */
+export async function createGgufForm(path: string, options: AdapterFormOptions): Promise<FormData> {
+  const form = await createForm(options);
+  form.append('file', await open(path), 'adapter.gguf');
   return form;
 }
 

@@ -10,6 +10,7 @@ import {
   type EvaluationListView,
   type EvaluationRequest,
   type EvaluationView,
+  type ExportView,
   type JobListView,
   type JobRequest,
   type CompositionJobView,
@@ -42,6 +43,11 @@ export interface ListQuery {
   readonly base?: string | undefined;
   readonly limit?: number | undefined;
   readonly after?: string | undefined;
+}
+
+export interface ExportQuery {
+  readonly version?: string | undefined;
+  readonly rank?: number | undefined;
 }
 
 export interface JobsQuery {
@@ -175,6 +181,16 @@ export class HubClient {
   /** @param target as of {@link inspect} */
   compareSpectra(first: string, second: string, target?: readonly string[]): Promise<OverlapView> {
     return this.http.json('/api/spectra/overlap', { query: { first, second, target } });
+  }
+
+  /** What an export holds. */
+  getExport(name: string, format: string, query: ExportQuery): Promise<ExportView> {
+    return this.http.json(`/api/exports/${path(name)}/${format}`, { query: { ...query } });
+  }
+
+  /** The bytes of one of its files. */
+  exportFile(name: string, format: string, file: string, query: ExportQuery): AsyncGenerator<Uint8Array> {
+    return this.http.bytes(`/api/exports/${path(name)}/${format}/${encodeURIComponent(file)}`, { query: { ...query } });
   }
 
   complete(request: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<CompletionView> {

@@ -82,6 +82,27 @@ export class HubHttp {
     }
   }
 
+  /**
+   * A file's bytes as they come.
+   * @throws as `json`; CliError TRANSFER_BROKEN when the connection breaks before the last of them
+   */
+  async *bytes(path: string, options: RequestOptions = {}): AsyncGenerator<Uint8Array> {
+    const response = await this.send(path, { ...options, accept: 'application/octet-stream' });
+    if (response.body === null) throw this.notAHub(response);
+    try {
+      // Leaving early closes the connection, which the hub sees.
+      for await (const piece of response.body as AsyncIterable<Uint8Array>) yield piece;
+    } catch (cause) {
+      if (cause instanceof Error && cause.name === 'AbortError') throw cause;
+      throw new CliError(
+        'TRANSFER_BROKEN',
+        `${this.url} broke off before the end (${reasonOf(cause)}). Try again; the hub's log says why.`,
+        undefined,
+        { cause },
+      );
+    }
+  }
+
   private async send(path: string, options: RequestOptions): Promise<Response> {
     const target = new URL(`${this.url}${path}`);
     for (const [name, value] of Object.entries(options.query ?? {})) {

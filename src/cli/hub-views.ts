@@ -5,6 +5,7 @@ import type { EvaluateRequest } from '#src/evaluate/evaluate.dto.js';
 export type { BaseModelView } from '#src/base-models/base-models.dto.js';
 
 export type { AdapterView, PublishedAdapterView, RepositoryListView, RepositoryView } from '#src/publish/publish.views.js';
+export type { ExportView } from '#src/export/export.dto.js';
 export type { LikeSearchRequest, LikeSearchResult } from '#src/search/like-search.dto.js';
 export type { SearchItem, SearchResult } from '#src/search/search.dto.js';
 

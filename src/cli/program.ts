@@ -6,6 +6,8 @@ import { registerDiff } from './commands/diff.js';
 import { registerEval } from './commands/eval.js';
 import { registerExtract } from './commands/extract.js';
 import { registerInspect } from './commands/inspect.js';
+import { registerExport } from './commands/export.js';
+import { registerImport } from './commands/import.js';
 import { registerJobs } from './commands/jobs.js';
 import { registerList } from './commands/list.js';
 import { registerModels } from './commands/models.js';
@@ -30,6 +32,7 @@ Examples:
       --examples examples.jsonl --query "words" --top 20          learn a weighted combination from examples
   braid eval hf/smollm2 acme/new-task --examples test.jsonl       measure it against the base
   braid complete acme/new-task "abc =>"                           call it
+  braid export acme/new-task --format gguf --out new-task.gguf    take it to llama.cpp
 
 Every command takes --json. Exit status: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted.`;
 
@@ -55,6 +58,7 @@ export function createProgram(context: CliContext, version: string): Command {
     registerModels,
     registerPublish,
     registerExtract,
+    registerImport,
     registerSearch,
     registerCompose,
     registerRecompose,
@@ -66,6 +70,7 @@ export function createProgram(context: CliContext, version: string): Command {
     registerDiff,
     registerWorker,
     registerReport,
+    registerExport,
     registerComplete,
   ]) {
     register(program, context);
