@@ -55,7 +55,9 @@ module.exports = {
       comment:
         'Publishing and finding adapters must work, and be changed, without those who use them: compose, evaluate and serve stand on them.',
       severity: 'error',
-      from: { path: rooms('publish', 'search', 'registry', 'base-models', 'signatures', 'peft', 'safetensors', 'tokenizer', 'runtime') },
+      from: {
+        path: rooms('publish', 'search', 'registry', 'base-models', 'signatures', 'peft', 'gguf', 'safetensors', 'tokenizer', 'runtime'),
+      },
       to: { path: rooms('compose', 'evaluate', 'serve') },
     },
     {
@@ -79,6 +81,27 @@ module.exports = {
       severity: 'error',
       from: { path: rooms('compose', 'serve') },
       to: { path: rooms('evaluate') },
+    },
+    {
+      name: 'nobody-needs-exports',
+      comment: 'An export is the last thing that is done with what others made: they must work without it.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/(export|cli)/', '^src/app.module.ts$'] },
+      to: { path: rooms('export') },
+    },
+    {
+      name: 'exports-need-no-engine',
+      comment: 'What is exported is computed from the bytes that are stored: no search, no job and no session stands in the way.',
+      severity: 'error',
+      from: { path: rooms('export') },
+      to: { path: rooms('compose', 'evaluate', 'serve', 'search', 'signatures', 'work') },
+    },
+    {
+      name: 'file-formats-know-no-hub',
+      comment: 'Readers and writers of the files of others are functions of bytes and of a base model, tried without a hub around them.',
+      severity: 'error',
+      from: { path: rooms('gguf', 'peft', 'safetensors') },
+      to: { path: '^src/', pathNot: rooms('gguf', 'peft', 'safetensors', 'ids', 'http') },
     },
     {
       name: 'ground-floor',

@@ -35,6 +35,9 @@ const forbidden: readonly (readonly [from: string, imports: string, rule: string
   ['src/evaluate/serves.ts', '#src/serve/target.js', 'evaluate-stands-alone'],
   ['src/compose/evaluates.ts', '#src/evaluate/target.js', 'nobody-needs-evaluations'],
   ['src/search/evaluates.ts', '#src/evaluate/target.js', 'adapters-come-before-compositions'],
+  ['src/serve/exports.ts', '#src/export/target.js', 'nobody-needs-exports'],
+  ['src/export/composes.ts', '#src/compose/target.js', 'exports-need-no-engine'],
+  ['src/gguf/publishes.ts', '#src/publish/target.js', 'file-formats-know-no-hub'],
   ['src/storage/looks-up.ts', '#src/publish/target.js', 'ground-floor'],
   ['src/registry/asks.ts', '#src/publish/target.js', 'registry-asks-nobody'],
   ['src/work/composes.ts', '#src/compose/target.js', 'long-work-knows-no-kind'],
@@ -64,6 +67,7 @@ const forbidden: readonly (readonly [from: string, imports: string, rule: string
 /** Files that look similar and are allowed. */
 const allowed: readonly (readonly [from: string, imports: string])[] = [
   ['src/compose/asks-publish.ts', '#src/publish/target.js'],
+  ['src/export/asks-publish.ts', '#src/publish/target.js'],
   ['src/serve/asks-registry.ts', '../registry/target.js'],
   ['src/runtime/worker/computes.ts', 'onnxruntime-node'],
   ['src/runtime/builds.ts', '#kernels/target.js'],
@@ -103,6 +107,7 @@ describe('the import rules', () => {
       'src/spectra/target',
       'src/checkpoints/target',
       'src/statistics/target',
+      'src/export/target',
       'src/cli/target',
     ]) {
       write(`${target}.ts`, 'export const value = 1;\n');
