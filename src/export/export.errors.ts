@@ -10,8 +10,8 @@ export const exportErrors = {
   EXPORT_MODEL_UNSUPPORTED: {
     status: 422,
     message:
-      '{name} is for a model of the architecture {architecture}, which has an encoder, and only what is for a decoder can be exported.',
-    fields: ['name', 'architecture'],
+      '{name} is for a model of the architecture {architecture}, with an encoder: it cannot be exported as {format}{reason}. Export it as {allowed}.',
+    fields: ['name', 'architecture', 'format', 'allowed'],
   },
   EXPORT_EMPTY: {
     status: 422,

@@ -19,7 +19,7 @@ import { type CutAdapter, type RankCut } from './cut-adapter.js';
 import { cutInThread } from './cut-thread.js';
 import { type ExportFile } from './export-file.js';
 import { fail } from './export.errors.js';
-import { type ExportedModel, type ExportFormat, FORMATS } from './formats.js';
+import { type ExportedModel, type ExportFormat, failOnEncoder, FORMATS } from './formats.js';
 import { assertNoGain } from './gains.js';
 
 export interface ExportRequest {
@@ -55,7 +55,7 @@ export class ExportService {
   async prepare({ model: wanted, format, rank }: ExportRequest): Promise<PreparedExport> {
     const model = await this.registry.resolve(wanted);
     if (model.kind === 'base') throw fail('EXPORT_OF_BASE', { name: wanted.name });
-    const { hasFactors } = FORMATS[format];
+    const { hasFactors, isOfDecoders } = FORMATS[format];
     if (rank !== undefined && !hasFactors) {
       throw fail('EXPORT_RANK_UNUSED', {
         format,
@@ -65,7 +65,7 @@ export class ExportService {
     const base = await this.baseModels.load(model.baseModel.digest);
     const { config } = base;
     const name = model.version.repository.fullName;
-    if (isSeq2Seq(config)) throw fail('EXPORT_MODEL_UNSUPPORTED', { name, architecture: config.architecture });
+    if (isOfDecoders && isSeq2Seq(config)) throw failOnEncoder(model, config, format);
     const modules = listLinearModules(config);
     const mixture = createMixture(mixtureOfModel(model));
     const parts = await this.loadParts(mixture);

@@ -1,6 +1,6 @@
 // Exports on a running hub: what comes back in is what went out, in every format, and the model that was merged answers as the composition does.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -212,15 +212,36 @@ describe('exports', () => {
     await assertAlike('tiny/negative', 'cut/whole');
   });
 
-  it('refuses what is for a model with an encoder, both ways', async () => {
+  it('what is for a model with an encoder: as PEFT and merged, else refused by name', async () => {
     const golden = fileURLToPath(new URL('../../../test/golden/t5/', import.meta.url));
     const [adapter = ''] = readdirSync(join(golden, 'adapters')).filter((name) => name.includes('lora'));
     await hub.addBaseModel('tiny/t5', join(golden, 'model'));
-    await hub.publish('tiny/translated', 'tiny/t5', join(golden, 'adapters', adapter), '1.0.0');
-    for (const format of ['peft', 'gguf', 'merged', 'onnx']) {
+    const read = (file: string) => readFileSync(join(golden, 'adapters', adapter, file));
+    const own = { 'adapter_config.json': read('adapter_config.json'), 'adapter_model.safetensors': read('adapter_model.safetensors') };
+    const { status: published, body: first } = await publishFiles(hub.url, { name: 'tiny/translated', base: 'tiny/t5' }, own);
+    const { files: exported } = await fetchExport(hub.url, 'tiny/translated', 'peft');
+    const { body: second } = await publishFiles(hub.url, { name: 'tiny/translated-again', base: 'tiny/t5' }, exported);
+    assert.deepEqual([published, second.digest], [201, first.digest]);
+
+    const answerOf = async (model: string): Promise<string> => {
+      const response = await fetch(`${hub.url}/v1/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ model, prompt: [9, 80, 131], max_tokens: 12, temperature: 0, ignore_eos: true }),
+      });
+      return ((await response.json()) as { choices: [{ text: string }] }).choices[0].text;
+    };
+    const merged = writeFiles(join(folder, 'merged-t5'), (await fetchExport(hub.url, 'tiny/translated', 'merged')).files);
+    await hub.addBaseModel('tiny/merged-t5', merged);
+    const answers = await Promise.all(['tiny/translated', 'tiny/merged-t5', 'tiny/t5'].map(answerOf));
+    assert.deepEqual(answers[0], answers[1]);
+    assert.notDeepEqual(answers[0], answers[2], 'the adapter matters');
+
+    for (const format of ['gguf', 'onnx']) {
       const response = await fetch(`${hub.url}/api/exports/tiny/translated/${format}`);
-      const { error } = (await response.json()) as { error: { code: string } };
+      const { error } = (await response.json()) as { error: { code: string; message: string } };
       assert.deepEqual([response.status, error.code], [422, 'EXPORT_MODEL_UNSUPPORTED'], format);
+      assert.match(error.message, /Export it as peft, merged/);
     }
     const { files } = await fetchExport(hub.url, 'tiny/plain', 'gguf');
     const { status, body } = await publishFiles(hub.url, { name: 'gguf/t5', base: 'tiny/t5' }, files);
