@@ -5,6 +5,7 @@ import type { CanonicalAdapter, CanonicalModule } from '#kernels/lora/canonical-
 import type { LinearModule } from '#kernels/lora/modules.js';
 import { listLinearModules } from '#kernels/models/models.js';
 import type { LoadedBaseModel } from '#src/base-models/load-base-model-files.js';
+import { factorsOfSvd } from '#src/linear-algebra/factors-of-svd.js';
 import { randomizedSvd, type RankTarget, type TruncatedSvd } from '#src/linear-algebra/randomized-svd.js';
 import { SeededRandom } from '#src/statistics/seeded-random.js';
 import { fail } from './checkpoints.errors.js';
@@ -90,18 +91,10 @@ async function decomposeUpdate(
   return { svd: randomizedSvd(matrix, target, () => random.gaussian()), baseEnergy };
 }
 
-/** Each side takes √σ. @param isTurned the decomposed matrix is ΔWᵀ */
+/** @param isTurned the decomposed matrix is ΔWᵀ */
 function factorsOf({ layer, class: linearClass }: LinearModule, svd: TruncatedSvd, isTurned: boolean): CanonicalModule {
-  const { size, values } = svd;
-  const [outSide, inSide] = isTurned ? [svd.right, svd.left] : [svd.left, svd.right];
-  const root = (at: number): number => Math.sqrt(values[at] ?? 0);
-  const dIn = inSide.length / size;
-  const a = Float32Array.from({ length: size * dIn }, (_, at) => {
-    const direction = Math.floor(at / dIn);
-    return root(direction) * (inSide[(at % dIn) * size + direction] ?? 0);
-  });
-  const b = Float32Array.from(outSide, (value, at) => root(at % size) * value);
-  return { layer, class: linearClass, rank: size, scale: 1, a, b };
+  const sides = isTurned ? { ...svd, left: svd.right, right: svd.left } : svd;
+  return { layer, class: linearClass, rank: svd.size, scale: 1, ...factorsOfSvd(sides) };
 }
 
 function assertSameConfig({ config: before }: LoadedBaseModel, { config: after }: LoadedBaseModel): void {
