@@ -10,7 +10,7 @@ import { loadBaseModelFiles } from '#src/base-models/load-base-model-files.js';
 import { digestOf, type Digest } from '#src/ids/ids.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
 import { variants } from '#src/peft/variants/variants.js';
-import type { VariantName } from '#src/peft/variants/variant.js';
+import type { VariantName } from '#src/peft/variants/variant-name.js';
 import { AdapterStore } from '#src/publish/adapter-store.js';
 import { inspectAdapter } from '#src/publish/inspect-adapter.js';
 import type { ScoreOptions } from '#src/runtime/engine.js';

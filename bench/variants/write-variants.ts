@@ -1,6 +1,6 @@
 // Random adapters of every variant for the bench's model, as PEFT saves them: on q_proj and v_proj of every layer, about as large as LoRA of rank 16.
 import type { LinearModule } from '#kernels/lora/modules.js';
-import type { VariantName } from '#src/peft/variants/variant.js';
+import type { VariantName } from '#src/peft/variants/variant-name.js';
 import { encodeSafetensors, type TensorToWrite } from '#test/fixtures/safetensors-file.js';
 
 const RANK = 16;

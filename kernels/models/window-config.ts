@@ -1,6 +1,6 @@
 // Which layers see only the nearest tokens: `sliding_window`, and `layer_types` where a family's class reads it.
 import type { ConfigReader } from './config-reader.js';
-import type { DecoderSizes, LayerAttention } from './decoder-config.js';
+import type { DecoderSizes, LayerAttention } from './decoder-traits.js';
 
 export interface WindowRule {
   /** What transformers takes where the field is absent; null turns it off. */

@@ -1,6 +1,15 @@
 // README.md of a chain of restarts: which they were, so that whoever finds the adapter knows what its rank is made of.
 import { stringify } from 'yaml';
-import type { Restart } from './stack-restarts.js';
+import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
+import type { Digest } from '#src/ids/ids.js';
+
+/** One of the chain. */
+export interface Restart {
+  /** The folder's own name. */
+  readonly name: string;
+  readonly adapter: CanonicalAdapter;
+  readonly digest: Digest;
+}
 
 /** @param own the card of the last restart; empty where it has none */
 export function writeRestartCard(restarts: readonly Restart[], own: string, base: string): string {

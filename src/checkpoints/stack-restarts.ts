@@ -1,13 +1,11 @@
 // A chain of merge-and-restart factors as one LoRA: after each restart of ReLoRA the factors before were merged into the base, so that the whole
 // training is the sum of all of them.
 import { basename, join, resolve } from 'node:path';
-import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import { concatenateFactors } from '#kernels/lora/concatenate-factors.js';
 import type { LinearModule } from '#kernels/lora/modules.js';
 import { placeFactors } from '#kernels/lora/place-factors.js';
 import { FileRefusedError, readSmallFile } from '#src/base-models/read-small-file.js';
 import { BraidError } from '#src/http/braid-error.js';
-import type { Digest } from '#src/ids/ids.js';
 import { type AdapterConfig, MAX_CONFIG_BYTES, parseAdapterConfig, taskOf } from '#src/peft/adapter-config.js';
 import { digestOfAdapter } from '#src/peft/adapter-digest.js';
 import { MAX_RANK } from '#src/peft/config-fields.js';
@@ -15,15 +13,7 @@ import { type EncodedAdapter, encodePeftAdapter } from '#src/peft/encode-adapter
 import { readPeftAdapter } from '#src/peft/read-adapter.js';
 import { variants } from '#src/peft/variants/variants.js';
 import { fail } from './checkpoints.errors.js';
-import { writeRestartCard } from './restart-card.js';
-
-/** One of the chain. */
-export interface Restart {
-  /** The folder's own name. */
-  readonly name: string;
-  readonly adapter: CanonicalAdapter;
-  readonly digest: Digest;
-}
+import { type Restart, writeRestartCard } from './restart-card.js';
 
 export interface StackedRestarts {
   readonly encoded: EncodedAdapter;

@@ -22,7 +22,11 @@ export function cutRank(module: CanonicalModule, rank: number): CutModule {
   const squaredNorm = sumOfSquares(values);
   if (module.rank <= rank) return { module, squaredNorm, squaredError: 0 };
   const kept = Math.min(rank, size);
-  return { module: { ...module, rank: kept, scale: 1, ...factorsOfSvd(svd, kept) }, squaredNorm, squaredError: sumOfSquares(values.subarray(kept)) };
+  return {
+    module: { ...module, rank: kept, scale: 1, ...factorsOfSvd(svd, kept) },
+    squaredNorm,
+    squaredError: sumOfSquares(values.subarray(kept)),
+  };
 }
 
 function sumOfSquares(values: Float64Array): number {

@@ -16,7 +16,8 @@ import {
   unsupported,
 } from './config-fields.js';
 import { fail } from './peft.errors.js';
-import type { Variant, VariantName, VariantSettings } from './variants/variant.js';
+import type { VariantName } from './variants/variant-name.js';
+import type { Variant, VariantSettings } from './variants/variant.js';
 import { findVariant, PEFT_TYPES } from './variants/variants.js';
 
 /** What an adapter's configuration says; names follow PEFT's. */

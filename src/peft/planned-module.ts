@@ -3,7 +3,7 @@ import type { LinearModule } from '#kernels/lora/modules.js';
 import type { SafetensorsTensor } from '#src/safetensors/read-header.js';
 import type { FloatDType } from '#src/safetensors/to-float32.js';
 import { fail } from './peft.errors.js';
-import type { VariantName } from './variants/variant.js';
+import type { VariantName } from './variants/variant-name.js';
 
 /** A tensor of the file, by name and place. */
 export interface PlannedTensor extends SafetensorsTensor {

@@ -9,7 +9,7 @@ import { type Digest } from '#src/ids/ids.js';
 import { digestOfAdapter } from '#src/peft/adapter-digest.js';
 import { type PlannedModule, type PlannedTensor } from '#src/peft/planned-module.js';
 import { readTensors, reduceModule } from '#src/peft/read-adapter.js';
-import { type VariantName } from '#src/peft/variants/variant.js';
+import { type VariantName } from '#src/peft/variants/variant-name.js';
 import { variants } from '#src/peft/variants/variants.js';
 import { type AdapterSource } from '#src/runtime/sources.js';
 import { ADAPTER_LIMITS, readSafetensorsHeader, type SafetensorsTensor } from '#src/safetensors/read-header.js';

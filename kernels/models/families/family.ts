@@ -1,6 +1,6 @@
 // What a file of a family says: by which names config.json knows it, and what its models do that others do not.
 import type { ConfigReader } from '../config-reader.js';
-import type { DecoderArchitecture, DecoderSizes, DecoderTraits } from '../decoder-config.js';
+import type { DecoderArchitecture, DecoderSizes, DecoderTraits } from '../decoder-traits.js';
 
 export interface Family {
   readonly architecture: DecoderArchitecture;

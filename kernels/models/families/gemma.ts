@@ -1,7 +1,7 @@
 // Gemma 2 and 3: norms scale by 1 + w and stand behind each half of a block too, embeddings are scaled, layers with a window alternate with
 // others. Gemma 2 caps scores and logits; Gemma 3 normalises the heads, and its layers with a window turn by a rope of their own.
 import type { ConfigReader } from '../config-reader.js';
-import type { DecoderSizes, DecoderTraits } from '../decoder-config.js';
+import type { DecoderSizes, DecoderTraits } from '../decoder-traits.js';
 import { readRope, readRopeParameters } from '../rope-config.js';
 import { attendWithin, readWindows } from '../window-config.js';
 import type { Rope } from '../../nn/rope-frequencies.js';

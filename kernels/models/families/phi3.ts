@@ -1,6 +1,6 @@
 // Phi-3 of the shorter contexts: query, key and value are one product, gate and up another; part of a head may turn.
 import type { ConfigReader } from '../config-reader.js';
-import type { DecoderSizes } from '../decoder-config.js';
+import type { DecoderSizes } from '../decoder-traits.js';
 import { readRope } from '../rope-config.js';
 import { attendWithin, readWindows } from '../window-config.js';
 import type { Rope } from '../../nn/rope-frequencies.js';

@@ -1,6 +1,6 @@
 // Qwen 2, 2.5 and 3: Llama with biases on query, key and value (2) or norms on the heads of query and key (3), and a window over deep layers.
 import type { ConfigReader } from '../config-reader.js';
-import type { DecoderSizes, DecoderTraits } from '../decoder-config.js';
+import type { DecoderSizes, DecoderTraits } from '../decoder-traits.js';
 import { readRope } from '../rope-config.js';
 import { attendWithin, readWindows } from '../window-config.js';
 import { PLAIN_TRAITS, type Family } from './family.js';

@@ -3,9 +3,8 @@ import type { LinearModule } from '#kernels/lora/modules.js';
 import type { DoraMeasure } from '#kernels/lora/variants/dora.js';
 import type { Factors } from '#kernels/lora/variants/factors.js';
 import type { ConfigFields } from '../config-fields.js';
+import type { VariantName } from './variant-name.js';
 import type { PlannedModule, PlannedTensor, PlannedTensors } from '../planned-module.js';
-
-export type VariantName = 'lora' | 'dora' | 'adalora' | 'lokr' | 'loha' | 'vera';
 
 /** What a configuration says of ranks and scales. */
 export interface VariantSettings {

@@ -6,7 +6,8 @@ import { dora } from './dora.js';
 import { loha } from './loha.js';
 import { lokr } from './lokr.js';
 import { lora } from './lora.js';
-import type { Variant, VariantName } from './variant.js';
+import type { VariantName } from './variant-name.js';
+import type { Variant } from './variant.js';
 import { vera } from './vera.js';
 
 export const variants: Readonly<Record<VariantName, Variant>> = { lora, dora, adalora, lokr, loha, vera };
