@@ -1,5 +1,5 @@
 // The step program: one ONNX graph that scores, prefills and decodes, as a loop whose body is one step of a causal language model.
-import type { DType } from '../graph/dtypes.js';
+import type { DType, FloatType } from '../graph/dtypes.js';
 import { encodeModel } from '../graph/encode-model.js';
 import type { Graph } from '../graph/graph.js';
 import { getDim, type Dim } from '../graph/shapes.js';
@@ -13,8 +13,11 @@ import { chooseTokens } from './sampling.js';
 /** `base`: no adapters. `factored`: each row its own composition. `merged`: one composition, added into the weights once per run. */
 export type StepMode = 'base' | 'factored' | 'merged';
 
-/** Of the base model's weights and of what is multiplied by them. */
-export type Precision = 'float32' | 'int8';
+/**
+ * Of the base model's weights and of what is multiplied by them. `float16`: of adapters and caches inside the loop too; the sums that layers
+ * add to, norms, logits and what follows them stay float32, and so does everything that is fed or comes back.
+ */
+export type Precision = 'float32' | 'float16' | 'int8';
 
 /** ONNX Runtime execution providers that programs are built for. */
 export type Provider = 'cpu' | 'webgpu' | 'cuda';
@@ -52,6 +55,8 @@ export interface CausalModel {
   readonly layers: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  /** Of keys and values inside the loop. */
+  readonly cacheType: FloatType;
   /** Embeds the tokens `ids` [c, u], runs all blocks and keeps the hidden states of the tokens `wanted` [n]: [n, d], after the last norm. */
   runBlocks(graph: Graph, step: StepInputs): { hidden: FloatValue; present: readonly LayerCache[] };
   /** Hidden states [m, d] → logits [m, V]; `findCompositions` gives the row [m, 1] of the adapters' scales that each is under. */
@@ -110,9 +115,13 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
   const hiddenPositions = graph.input('hiddenPositions', 'int64', ['h', 2]);
   const cacheShape = ['b', model.kvHeads, 'p', model.headDim];
   const stepCacheShape = ['b', model.kvHeads, 'pStep', model.headDim];
+  const { cacheType } = model;
+  // Caches are float32 outside the loop, whatever they are inside: cast once per run.
+  const narrow = (cache: FloatValue): FloatValue => graph.toFloat(cache, cacheType, `${cache.name}.${cacheType}`);
+  const inside = (name: string): string => (cacheType === 'float32' ? name : `${name}.${cacheType}`);
   const pastCaches = Array.from({ length: model.layers }, (_, layer) => ({
-    key: graph.input(`pastKey.${layer}`, 'float32', cacheShape),
-    value: graph.input(`pastValue.${layer}`, 'float32', cacheShape),
+    key: narrow(graph.input(`pastKey.${layer}`, 'float32', cacheShape)),
+    value: narrow(graph.input(`pastValue.${layer}`, 'float32', cacheShape)),
   }));
 
   const topCount = graph.unsqueeze(topLogprobs, 0, 'topCount');
@@ -133,8 +142,8 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
       { name: 'targets', initial: targets, shape: ['mStep'], finalName: 'finalTargets' },
       { name: 'done', initial: done, finalName: 'doneOut' },
       ...pastCaches.flatMap((past, layer) => [
-        { name: `pastKey.${layer}`, initial: past.key, shape: stepCacheShape, finalName: `key.${layer}` },
-        { name: `pastValue.${layer}`, initial: past.value, shape: stepCacheShape, finalName: `value.${layer}` },
+        { name: `pastKey.${layer}`, initial: past.key, shape: stepCacheShape, finalName: inside(`key.${layer}`) },
+        { name: `pastValue.${layer}`, initial: past.value, shape: stepCacheShape, finalName: inside(`value.${layer}`) },
       ]),
     ],
     body: (body, iteration, [idsIn, uniqueIn, tokenOfIn, lengthsIn, pastIn, positionsIn, targetsIn, doneIn, ...caches]) => {
@@ -148,8 +157,8 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
       };
       const packing = { uniquePlaces: expectType(uniqueIn, 'int64'), tokenOfPlace: expectType(tokenOfIn, 'int64') };
       const past = Array.from({ length: model.layers }, (_, layer) => ({
-        key: expectType(caches[2 * layer], 'float32'),
-        value: expectType(caches[2 * layer + 1], 'float32'),
+        key: expectType(caches[2 * layer], cacheType),
+        value: expectType(caches[2 * layer + 1], cacheType),
       }));
       const fedLengths = body.add(state.pastLengths, state.lengths, 'fedLengths');
       const rows = createStepRows(body, state, fedLengths);
@@ -216,7 +225,10 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
     },
   });
   const [, , , , , , , doneOut, ...caches] = carried;
-  return { outputs: [...collected, ...(doneOut ? [doneOut] : []), ...caches] };
+  const widened = caches.map((cache, i) =>
+    graph.toFloat(expectType(cache, cacheType), 'float32', `${i % 2 === 0 ? 'key' : 'value'}.${Math.floor(i / 2)}`),
+  );
+  return { outputs: [...collected, ...(doneOut ? [doneOut] : []), ...widened] };
 }
 
 /** What every step after the first one is fed besides its tokens: one token per row, wanted at column 0, freely chosen. */

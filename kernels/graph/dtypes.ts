@@ -16,5 +16,8 @@ export type DType = keyof typeof ELEMENT_TYPES;
 /** Types that index or count. */
 export type IntegerType = 'int32' | 'int64';
 
+/** Types that a model's arithmetic is done in. */
+export type FloatType = 'float32' | 'float16';
+
 /** Types that arithmetic ops take. */
-export type NumericType = 'float32' | IntegerType;
+export type NumericType = FloatType | IntegerType;

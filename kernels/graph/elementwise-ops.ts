@@ -1,8 +1,8 @@
 // Ops that work element by element, with numpy broadcasting.
-import { ELEMENT_TYPES, type DType, type NumericType } from './dtypes.js';
+import { ELEMENT_TYPES, type DType, type FloatType, type NumericType } from './dtypes.js';
 import { Scope } from './scope.js';
 import { broadcastShapes } from './shapes.js';
-import { assertSameType, type FloatValue, type Value } from './values.js';
+import { assertSameType, expectType, type FloatValue, type Value } from './values.js';
 
 export class ElementwiseOps extends Scope {
   add<D extends NumericType>(left: Value<D>, right: Value<D>, name: string): Value<D> {
@@ -81,6 +81,11 @@ export class ElementwiseOps extends Scope {
   cast<D extends DType>(value: Value, dtype: D, name: string): Value<D> {
     const code = { type: 'int', value: ELEMENT_TYPES[dtype].code } as const;
     return this.emit({ op: 'Cast', inputs: [value], attributes: { to: code }, name, dtype, shape: value.shape });
+  }
+
+  /** The value in a float type: itself if it is of that type. */
+  toFloat<D extends FloatType>(value: Value<FloatType | 'bfloat16'>, dtype: D, name: string): Value<D> {
+    return value.dtype === dtype ? expectType(value, dtype) : this.cast(value, dtype, name);
   }
 
   /** `condition ? left : right`, element by element. */

@@ -2,7 +2,7 @@
 import type { AttributeValue } from './model.js';
 import { broadcastShapes, getDim, multiplyDims, type Shape } from './shapes.js';
 import { TensorOps } from './tensor-ops.js';
-import { assertRank, assertSameDim, assertShape, type FloatValue, type Value } from './values.js';
+import { assertRank, assertSameDim, assertSameType, assertShape, type FloatValue, type Value } from './values.js';
 
 const int = (value: number): AttributeValue => ({ type: 'int', value });
 const float = (value: number): AttributeValue => ({ type: 'float', value });
@@ -51,34 +51,36 @@ export class NeuralOps extends TensorOps {
     assertSameDim(getDim(left.shape, 0), getDim(right.shape, 0), name);
     const shape = [getDim(left.shape, 1), getDim(right.shape, 1)];
     assertShape(bias, shape, name);
-    return this.emit({ op: 'Gemm', inputs: [left, right, bias], attributes: { transA: int(1) }, name, dtype: 'float32', shape });
+    for (const value of [right, bias]) assertSameType(left, value, name);
+    return this.emit({ op: 'Gemm', inputs: [left, right, bias], attributes: { transA: int(1) }, name, dtype: left.dtype, shape });
   }
 
   softmax(value: FloatValue, name: string): FloatValue {
-    return this.emit({ op: 'Softmax', inputs: [value], attributes: { axis: int(-1) }, name, dtype: 'float32', shape: value.shape });
+    return this.emit({ op: 'Softmax', inputs: [value], attributes: { axis: int(-1) }, name, dtype: value.dtype, shape: value.shape });
   }
 
   /** ln softmax over the last axis. */
   logSoftmax(value: FloatValue, name: string): FloatValue {
-    return this.emit({ op: 'LogSoftmax', inputs: [value], attributes: { axis: int(-1) }, name, dtype: 'float32', shape: value.shape });
+    return this.emit({ op: 'LogSoftmax', inputs: [value], attributes: { axis: int(-1) }, name, dtype: value.dtype, shape: value.shape });
   }
 
   /** x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))). */
   geluTanh(value: FloatValue, name: string): FloatValue {
     const attributes = { approximate: { type: 'string', value: 'tanh' } } as const;
-    return this.emit({ op: 'Gelu', inputs: [value], attributes, name, dtype: 'float32', shape: value.shape });
+    return this.emit({ op: 'Gelu', inputs: [value], attributes, name, dtype: value.dtype, shape: value.shape });
   }
 
   /** RMS norm over the last axis: x / √(mean(x²) + ε) ∘ scale. */
   rootMeanSquareNorm(value: FloatValue, scale: FloatValue, epsilon: number, name: string): FloatValue {
     assertShape(scale, [getDim(value.shape, -1)], name);
+    assertSameType(value, scale, name);
     const attributes = { axis: int(-1), epsilon: float(epsilon) };
     return this.emit({
       op: 'SimplifiedLayerNormalization',
       inputs: [value, scale],
       attributes,
       name,
-      dtype: 'float32',
+      dtype: value.dtype,
       shape: value.shape,
     });
   }
@@ -104,11 +106,13 @@ export class NeuralOps extends TensorOps {
     assertShape(lastPositions, [batch], name);
     assertShape(totalLength, [], name);
     assertShape(sin, cos.shape, name);
+    for (const other of [key, value, pastKey, pastValue, cos, sin]) assertSameType(query, other, name);
 
     const presentShape = cacheShape.toSpliced(2, 1, presentDim);
-    const context = { name: `${name}.context`, dtype: 'float32', shape: query.shape } as const;
-    const presentKey = { name: `${name}.presentKey`, dtype: 'float32', shape: presentShape } as const;
-    const presentValue = { name: `${name}.presentValue`, dtype: 'float32', shape: presentShape } as const;
+    const { dtype } = query;
+    const context = { name: `${name}.context`, dtype, shape: query.shape };
+    const presentKey = { name: `${name}.presentKey`, dtype, shape: presentShape };
+    const presentValue = { name: `${name}.presentValue`, dtype, shape: presentShape };
     this.emitNode(
       {
         op: 'GroupQueryAttention',
@@ -140,9 +144,10 @@ export class NeuralOps extends TensorOps {
   ): FloatValue {
     const [innerAxis, outerAxis] = options.transposeRight ? [-1, -2] : [-2, -1];
     assertSameDim(getDim(left.shape, -1), getDim(right.shape, innerAxis), name);
+    assertSameType(left, right, name);
     const batch = broadcastShapes(left.shape.slice(0, -2), right.shape.slice(0, -2), this.state.expandableDims, name);
     const shape = [...batch, getDim(left.shape, -2), getDim(right.shape, outerAxis)];
     const attributes: Record<string, AttributeValue> = options.transposeRight ? { transB: int(1) } : {};
-    return this.emit({ op, domain, inputs: [left, right], attributes, name, dtype: 'float32', shape });
+    return this.emit({ op, domain, inputs: [left, right], attributes, name, dtype: left.dtype, shape });
   }
 }

@@ -1,6 +1,7 @@
 // The part of a graph builder that knows no op: names, inputs, initializers, nodes, and which values are visible where.
 import { ELEMENT_TYPES, type DType, type NumericType } from './dtypes.js';
 import { GraphError } from './errors.js';
+import { encodeFloat16 } from './float16.js';
 import type { AttributeValue, Domain, Initializer, NodeModel, TensorType } from './model.js';
 import { formatShape, type Dim, type Shape } from './shapes.js';
 import { describeValue, type Value } from './values.js';
@@ -122,6 +123,7 @@ function encodeValues(dtype: NumericType, values: ArrayLike<number>): Uint8Array
   for (let index = 0; index < values.length; index++) {
     const value = values[index] ?? 0;
     if (dtype === 'float32') view.setFloat32(index * sizeBytes, value, true);
+    else if (dtype === 'float16') view.setUint16(index * sizeBytes, encodeFloat16(value), true);
     else if (dtype === 'int32') view.setInt32(index * sizeBytes, value, true);
     else view.setBigInt64(index * sizeBytes, BigInt(value), true);
   }

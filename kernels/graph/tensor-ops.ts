@@ -211,14 +211,14 @@ export class TensorOps extends ElementwiseOps {
 
   /** Running sums along the last axis. */
   cumulativeSum(value: FloatValue, name: string): FloatValue {
-    return this.emit({ op: 'CumSum', inputs: [value, this.constant('int64', [-1], [])], name, dtype: 'float32', shape: value.shape });
+    return this.emit({ op: 'CumSum', inputs: [value, this.constant('int64', [-1], [])], name, dtype: value.dtype, shape: value.shape });
   }
 
   /** The `count` [1] largest along the last axis, largest first; `dim` names the count. */
   topK(value: FloatValue, count: Value<'int64'>, dim: Dim, name: string): { values: FloatValue; indices: Value<'int64'> } {
     assertShape(count, [1], name);
     const shape = value.shape.toSpliced(-1, 1, dim);
-    const values = { name: `${name}.values`, dtype: 'float32', shape } as const;
+    const values = { name: `${name}.values`, dtype: value.dtype, shape };
     const indices = { name: `${name}.indices`, dtype: 'int64', shape } as const;
     this.emitNode({ op: 'TopK', inputs: [value, count], attributes: { axis: int(-1) }, name }, [values, indices]);
     return { values: { ...values, scope: this.id }, indices: { ...indices, scope: this.id } };

@@ -1,5 +1,5 @@
 // What a graph builder passes around: immutable, typed handles to tensors of a graph under construction.
-import type { DType } from './dtypes.js';
+import type { DType, FloatType } from './dtypes.js';
 import { GraphError } from './errors.js';
 import { formatShape, type Dim, type Shape } from './shapes.js';
 
@@ -11,7 +11,7 @@ export interface Value<D extends DType = DType> {
   readonly scope: symbol;
 }
 
-export type FloatValue = Value<'float32'>;
+export type FloatValue = Value<FloatType>;
 
 export function describeValue(value: Value): string {
   return `${value.name} ${value.dtype}${formatShape(value.shape)}`;

@@ -15,7 +15,7 @@ import type { AdapterFactorInputs } from './adapter-inputs.js';
  */
 export function createRowGain(graph: Graph, { b }: AdapterFactorInputs, scale: FloatValue, name: string): FloatValue {
   const sum = graph.matMul(scale, b, `${name}.gainSum`);
-  return graph.add(sum, graph.constant('float32', [1], []), `${name}.gain`);
+  return graph.add(sum, graph.constant(sum.dtype, [1], []), `${name}.gain`);
 }
 
 /** The gain of places picked from the batch: gain [b, 1, dOut], row [m, 1] → [m, dOut]. */

@@ -1,5 +1,6 @@
 // How adapters reach a model's linear modules: as rows beside the weights, merged into them, or not at all.
 import type { Precision, StepMode } from '../decode/step-program.js';
+import type { FloatType } from '../graph/dtypes.js';
 import type { Graph } from '../graph/graph.js';
 import type { FloatValue, Value } from '../graph/values.js';
 import { declareFactors, declareGainScale, declareScale, type AdapterFactorInputs } from '../lora/adapter-inputs.js';
@@ -11,11 +12,13 @@ import type { Linear } from '../nn/linear.js';
 import type { ProviderKernels } from '../nn/provider-kernels.js';
 import { createQuantizedFactor, type RightBytes } from '../nn/quantized-linear.js';
 import { createRightFactor } from '../nn/right-factor.js';
-import { toFloat32, type StoredTensor } from './tensor-index.js';
+import { toFloat, type StoredTensor } from './tensor-index.js';
 
 export interface ProgramPlan {
   readonly mode: StepMode;
   readonly precision: Precision;
+  /** What the linears compute in, and attention: of weights, adapters and caches. */
+  readonly type: FloatType;
   readonly bytes: RightBytes;
   readonly classes: readonly LinearClass[];
   readonly gained: readonly LinearClass[];
@@ -35,14 +38,20 @@ export interface AdapterLayer {
 /** Declares the classes' scales once, and the factors of each module that they reach. */
 export function createAdapterLayer(
   graph: Graph,
-  { mode, precision, bytes, classes, gained, kernels: { product } }: ProgramPlan,
+  { mode, precision, type, bytes, classes, gained, kernels: { product } }: ProgramPlan,
 ): AdapterLayer {
   const rows = mode === 'merged' ? 1 : 'c';
+  /** What is fed is float32, whatever the program computes in; cast here, outside the loop, once per run. */
+  const narrow = (fed: FloatValue): FloatValue => graph.toFloat(fed, type, `${fed.name}.${type}`);
+  const declareNarrow = (module: LinearModule): AdapterFactorInputs => {
+    const { a, b } = declareFactors(graph, module, rows);
+    return { a: narrow(a), b: narrow(b) };
+  };
   /** [rows, R] as they are fed; beside the weights [rows, 1, R]. */
   const declared = (declare: typeof declareScale, targets: readonly LinearClass[]): Map<LinearClass, FloatValue> =>
     new Map(
       targets.map((target) => {
-        const scale = declare(graph, target, rows);
+        const scale = narrow(declare(graph, target, rows));
         return [target, mode === 'factored' ? graph.unsqueeze(scale, 1, `${scale.name}.column`) : scale];
       }),
     );
@@ -74,7 +83,7 @@ export function createAdapterLayer(
   ): { weight: Linear['weight']; gain?: FloatValue; rows?: Rows } => {
     const scale = scales.get(module.class);
     if (!scale) return { weight: createFactor(weight, module) };
-    const factors = declareFactors(graph, module, rows);
+    const factors = declareNarrow(module);
     if (mode === 'merged') return { weight: createFactor(merge(weight, factors, scale, module, 'straight'), module) };
     return { weight: createFactor(weight, module), ...createGain(factors, module), rows: createRows(factors, scale) };
   };
@@ -88,12 +97,12 @@ export function createAdapterLayer(
     output: (weight, module) => adapt(weight, module, createFloatRows),
     embedding: (weight, module) => {
       const lookUp = (body: Graph, ids: Value<'int64'>): FloatValue =>
-        toFloat32(body, body.gather(weight, ids, 0, 'embeddedRows'), 'embedded');
+        body.toFloat(body.gather(weight, ids, 0, 'embeddedRows'), type, 'embedded');
       const scale = scales.get(module.class);
       if (!scale) return lookUp;
-      const factors = declareFactors(graph, module, rows);
+      const factors = declareNarrow(module);
       if (mode === 'merged') {
-        const merged = merge(toFloat32(graph, weight, `${nameOf(module)}.weight`), factors, scale, module, 'turned');
+        const merged = merge(toFloat(graph, weight, type, `${nameOf(module)}.weight`), factors, scale, module, 'turned');
         return (body, ids) => body.gather(merged, ids, 0, 'embedded');
       }
       const lowRank = createFloatRows(factors, scale);

@@ -61,6 +61,7 @@ export function loadBlock(config: DecoderConfig, load: ModuleLoader, layer: numb
 
 /**
  * One block: x + attention(norm(x)), then + feed-forward(norm(·)); what is added is normalised first where the block has output norms.
+ * x and the norms keep their type whatever the linears compute in: sums over many layers outgrow float16 (Gemma 3).
  *
  * After the last block only some places are wanted: `select` keeps those as soon as nothing mixes places any more, right after attention.
  * With adapters beside the remaining linears it waits until the end, because their rows belong to rows of the batch.
@@ -83,10 +84,12 @@ export function runBlock(
   const normed = normalize(x, block.inputNorm, 'inputNorm');
   const { context, present } = step.attend(projectHeads(graph, normed, block.attention, config, name), step.cache, `${name}.attention`);
   const wanted = createLinearInput(graph, keep(context, true, 'wantedContext'), [block.output], `${name}.outputInput`);
-  const attended = normalize(applyLinear(graph, wanted, block.output, `${name}.o_proj`), block.outputNorm, 'attentionOutputNorm');
+  const widen = (value: FloatValue, which: string): FloatValue => graph.toFloat(value, x.dtype, `${name}.${which}`);
+  const mixed = widen(applyLinear(graph, wanted, block.output, `${name}.o_proj`), 'attentionOutput');
+  const attended = normalize(mixed, block.outputNorm, 'attentionOutputNorm');
   const middle = graph.add(keep(x, true, 'wantedInput'), attended, `${name}.attentionResidual`);
   const middleNormed = normalize(middle, block.feedForwardNorm, 'postAttentionNorm');
-  const fed = gatedFeedForward(graph, middleNormed, block.feedForward, activation, name);
+  const fed = widen(gatedFeedForward(graph, middleNormed, block.feedForward, activation, name), 'feedForwardOutput');
   const hidden = graph.add(middle, normalize(fed, block.feedForwardOutputNorm, 'feedForwardOutputNorm'), `${name}.residual`);
   return { hidden: keep(hidden, false, 'wantedHidden'), present };
 }

@@ -57,7 +57,10 @@ export interface StepProgramOptions {
   /** Those of them where adapters may have gains. @default none */
   readonly gained?: readonly LinearClass[];
   readonly provider: Provider;
-  /** Of the products in the layers and the output layer. `int8` is for the CPU, and not for mode `merged`. @default 'float32' */
+  /**
+   * Of the products in the layers and the output layer. `int8` is for the CPU, and not for mode `merged`; `float16` is for GPUs (the CPU computes
+   * it too, slowly), and not for T5, whose feed-forward outgrows it. @default 'float32'
+   */
   readonly precision?: Precision;
   /** Of weights and adapters under `int8`. `int8` only where the processor sums such products exactly. @default 'uint8' */
   readonly bytes?: RightBytes;
@@ -72,6 +75,7 @@ export interface StepProgramOptions {
  */
 export function buildStepProgram(options: StepProgramOptions): StepProgram {
   const { config, tensors, mode, provider, precision = 'float32', bytes = 'uint8', contextLength = config.maxPositionEmbeddings } = options;
+  if (precision === 'float16' && isSeq2Seq(config)) throw new Error(`float16 does not go with ${config.architecture}: it overflows there`);
   if (precision === 'int8' && (mode === 'merged' || provider !== 'cpu')) throw new Error(`int8 does not go with ${mode} on ${provider}`);
   const own = new Set(listLinearModules(config).map((module) => module.class));
   const classes = mode === 'base' ? [] : LINEAR_CLASSES.filter((target) => own.has(target) && options.classes.includes(target));
@@ -79,7 +83,9 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
   const name = [config.architecture, mode, ...(precision === 'float32' ? [] : [precision])].join('.');
   const graph = Graph.create(name, { expandableDims: classes.map(groupDim) });
   const ropeDims = isSeq2Seq(config) ? [] : config.ropes.map(({ dim }) => dim);
-  const plan = { mode, precision, bytes, classes, gained, contextLength, kernels: chooseKernels(provider, config.headDim, ropeDims) };
+  const type = precision === 'float16' ? 'float16' : 'float32';
+  const kernels = chooseKernels(provider, config.headDim, ropeDims, type);
+  const plan = { mode, precision, type, bytes, classes, gained, contextLength, kernels } as const;
   const model = isSeq2Seq(config) ? createT5Model(graph, config, tensors, plan) : createDecoderModel(graph, config, tensors, plan);
   const { outputs } = addStepLoop(graph, model);
   const { layers, kvHeads, headDim, hiddenSize, vocabularySize } = config;
@@ -102,6 +108,7 @@ export function buildLogitsProgram({ config, tensors }: LogitsProgramOptions): U
   const model = createDecoderModel(graph, config, tensors, {
     mode: 'base',
     precision: 'float32',
+    type: 'float32',
     bytes: 'uint8',
     classes: [],
     gained: [],

@@ -10,7 +10,7 @@ import type { AdapterLayer } from './adapter-layer.js';
  * hidden·Wᵀ and the adapters' share.
  *
  * Inputs: hidden [m, d]; `findCompositions` gives the row [m, 1] that each is under, and is asked only where adapters reach the output layer.
- * Output: [m, V].
+ * Output: [m, V], in the type of `hidden`, whatever the weight's.
  */
 export function computeAdaptedLogits(
   graph: Graph,
@@ -18,9 +18,11 @@ export function computeAdaptedLogits(
   head: ReturnType<AdapterLayer['output']>,
   findCompositions: () => Value<'int64'>,
 ): FloatValue {
-  const logits = multiplyByWeight(graph, createLinearInput(graph, hidden, [head], 'logitsInput'), head.weight, 'logits');
-  if (!head.rows) return logits;
+  const input = createLinearInput(graph, hidden, [head], 'logitsInput');
+  const logits = multiplyByWeight(graph, input, head.weight, 'logits');
+  if (!head.rows) return graph.toFloat(logits, hidden.dtype, 'logits.wide');
   const row = findCompositions();
   const gained = head.gain ? graph.multiply(logits, pickRowGain(graph, head.gain, row, 'logits'), 'logits.gained') : logits;
-  return addLowRankDeltaAt(graph, row, hidden, gained, head.rows, 'logits.lora');
+  const adapted = addLowRankDeltaAt(graph, row, input.values, gained, head.rows, 'logits.lora');
+  return graph.toFloat(adapted, hidden.dtype, 'logits.wide');
 }

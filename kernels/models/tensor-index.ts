@@ -1,7 +1,7 @@
 // Where a model's tensors lie in its own files, and how they enter a graph: by reference, never read, copied or converted here.
-import type { DType } from '../graph/dtypes.js';
+import type { DType, FloatType } from '../graph/dtypes.js';
 import type { Graph } from '../graph/graph.js';
-import { expectType, type FloatValue, type Value } from '../graph/values.js';
+import type { FloatValue, Value } from '../graph/values.js';
 
 /** One tensor of a safetensors file. */
 export interface TensorLocation {
@@ -46,7 +46,7 @@ export function getTensor(tensors: TensorIndex, name: string, shape: readonly nu
 }
 
 /** A tensor as it lies in its file: fp32, or half precision still to be cast. */
-export type StoredTensor = Value<'float32' | 'float16' | 'bfloat16'>;
+export type StoredTensor = Value<FloatType | 'bfloat16'>;
 
 /** @throws ModelTensorError if the tensor is missing or has another shape */
 export function loadStoredTensor(graph: Graph, tensors: TensorIndex, name: string, shape: readonly number[]): StoredTensor {
@@ -55,14 +55,20 @@ export function loadStoredTensor(graph: Graph, tensors: TensorIndex, name: strin
 }
 
 /**
- * The tensor as an fp32 value of the graph. Half-precision weights get a Cast, which a session folds once when it loads.
+ * The tensor in a float type. One stored in another type gets a Cast, which a session folds once when it loads.
  * @throws ModelTensorError if the tensor is missing or has another shape
  */
-export function loadTensor(graph: Graph, tensors: TensorIndex, name: string, shape: readonly number[]): FloatValue {
-  return toFloat32(graph, loadStoredTensor(graph, tensors, name, shape), name);
+export function loadTensor(
+  graph: Graph,
+  tensors: TensorIndex,
+  name: string,
+  shape: readonly number[],
+  type: FloatType = 'float32',
+): FloatValue {
+  return toFloat(graph, loadStoredTensor(graph, tensors, name, shape), type, name);
 }
 
-/** The value in fp32, itself if it is already. */
-export function toFloat32(graph: Graph, value: StoredTensor, name: string): FloatValue {
-  return value.dtype === 'float32' ? expectType(value, 'float32') : graph.cast(value, 'float32', name);
+/** A stored tensor in a float type, itself if it is of that type; `name` may be the stored one's own. */
+export function toFloat(graph: Graph, value: StoredTensor, type: FloatType, name: string): FloatValue {
+  return graph.toFloat(value, type, value.name === name ? `${name}.${type}` : name);
 }

@@ -97,5 +97,6 @@ function normalizeHeads(
 ): FloatValue {
   const [batch, time, width] = [getDim(projected.shape, 0), getDim(projected.shape, 1), getDim(projected.shape, 2)];
   const split = graph.reshape(projected, [batch, time, Number(width) / headDim, headDim], `${name}.heads`);
-  return graph.reshape(graph.rootMeanSquareNorm(split, scale, epsilon, name), [batch, time, width], `${name}.joined`);
+  const normed = graph.rootMeanSquareNorm(graph.toFloat(split, scale.dtype, `${name}.input`), scale, epsilon, name);
+  return graph.reshape(graph.toFloat(normed, projected.dtype, `${name}.output`), [batch, time, width], `${name}.joined`);
 }

@@ -49,6 +49,6 @@ export function activate(graph: Graph, gate: FloatValue, activation: Activation,
     case 'gelu-tanh':
       return graph.geluTanh(gate, `${name}.activated`);
     case 'relu':
-      return graph.maximum(gate, graph.constant('float32', [0], []), `${name}.activated`);
+      return graph.maximum(gate, graph.constant(gate.dtype, [0], []), `${name}.activated`);
   }
 }

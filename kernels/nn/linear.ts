@@ -24,10 +24,12 @@ export interface LinearInput {
   readonly quantized?: QuantizedRows;
 }
 
-/** Prepares x [b, t, dIn] for linears that all read it: quantized once, where one of them is. */
+/** Prepares x [b, t, dIn] for linears that all read it: in their weights' float type, quantized once where one of them is. */
 export function createLinearInput(graph: Graph, values: FloatValue, linears: readonly Pick<Linear, 'weight'>[], name: string): LinearInput {
   const isNeeded = linears.some(({ weight }) => 'quantized' in weight);
-  return isNeeded ? { values, quantized: quantizeActivations(graph, values, name) } : { values };
+  if (isNeeded) return { values, quantized: quantizeActivations(graph, values, name) };
+  const type = linears.flatMap(({ weight }) => ('quantized' in weight ? [] : [weight.value.dtype]))[0] ?? values.dtype;
+  return { values: graph.toFloat(values, type, name) };
 }
 
 /** x·Wᵀ: x [.., dIn] → [.., dOut]. */

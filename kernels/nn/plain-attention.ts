@@ -3,14 +3,12 @@ import type { Graph } from '../graph/graph.js';
 import { getDim, multiplyDims } from '../graph/shapes.js';
 import type { FloatValue, Value } from '../graph/values.js';
 import type { Attended, AttentionKind, AttentionShape, LayerCache, ProjectedHeads, StepRows } from './attention-state.js';
+import { maskScores } from './masked-score.js';
 import type { ProductKernel } from './provider-kernels.js';
 import { biasBetween } from './relative-position.js';
 import { createRightFactor, multiplyByTransposed } from './right-factor.js';
 import type { RopeCaches } from './rope.js';
 import { softCap } from './soft-cap.js';
-
-/** Far below any score, and finite, so that a row of nothing but masked places stays a number. */
-const MASKED = -1e30;
 
 /** What all layers of a step share. */
 export interface PlainRowState {
@@ -83,7 +81,7 @@ function findVisible(
  *
  * Inputs: query [b, t, heads·headDim], key and value [b, t, kvHeads·headDim], not yet rotated; the cache before the step.
  * Output: context [b, t, heads·headDim] and the cache after it, [b, kvHeads, present, headDim].
- * Numerics: fp32; equal to the fused op up to the order of summation.
+ * Numerics: in the type of what is projected; equal to the fused op up to the order of summation.
  */
 export function plainAttention(
   graph: Graph,
@@ -120,12 +118,12 @@ export function plainAttention(
   const groupRows = multiplyDims(heads / kvHeads, time);
   const byHead = graph.transpose(query, [0, 2, 1, 3], `${name}.queryByHead`);
   const grouped = graph.reshape(byHead, [batch, kvHeads, groupRows, headDim], `${name}.queryByGroup`);
-  const scaled = graph.multiply(grouped, graph.constant('float32', [attentionScale], []), `${name}.scaledQuery`);
+  const scaled = graph.multiply(grouped, graph.constant(grouped.dtype, [attentionScale], []), `${name}.scaledQuery`);
   const scores = multiplyByTransposed(graph, scaled, createRightFactor(graph, present.key, product), `${name}.groupScores`);
   const capped = attentionSoftCap === undefined ? scores : softCap(graph, scores, attentionSoftCap, `${name}.capped`);
   const scoresByHead = graph.reshape(capped, [batch, heads, time, presentDim], `${name}.scores`);
   const biased = rows.bias ? graph.add(scoresByHead, rows.bias, `${name}.biasedScores`) : scoresByHead;
-  const masked = graph.where(rows.isVisible, biased, graph.constant('float32', [MASKED], []), `${name}.maskedScores`);
+  const masked = maskScores(graph, biased, rows.isVisible, `${name}.maskedScores`);
   const weights = graph.reshape(graph.softmax(masked, `${name}.weights`), [batch, kvHeads, groupRows, presentDim], `${name}.groupWeights`);
   const mixed = graph.reshape(
     graph.matMul(weights, present.value, `${name}.groupContext`),

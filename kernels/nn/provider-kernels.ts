@@ -1,5 +1,7 @@
 // Which implementation a provider gets where ONNX Runtime's fused ops differ between providers.
 
+import type { FloatType } from '../graph/dtypes.js';
+
 /** `fused`: com.microsoft GroupQueryAttention. `plain`: the same in elementary ops. */
 export type AttentionKernel = 'fused' | 'plain';
 
@@ -15,7 +17,8 @@ export interface ProviderKernels {
 const FUSED_HEAD_STEP = 16;
 
 /**
- * The kernels for a provider, a head size and how many numbers of a head turn. CUDA's fused attention takes half precision only. WebGPU's gives wrong numbers from the fifth
+ * The kernels for a provider, a head size, how many numbers of a head turn, and what attention computes in. CUDA's fused attention takes half
+ * precision only. WebGPU's gives wrong numbers from the fifth
  * position on when more than 32 tokens come at once (seen with subgroups of 4, by up to 1.5 nats). WebGPU has no FusedMatMul either, which
  * would fall back to the CPU and copy every activation there and back.
  */
@@ -23,10 +26,11 @@ export function chooseKernels(
   provider: 'cpu' | 'webgpu' | 'cuda',
   headDim: number,
   ropeDims: readonly number[] = [headDim],
+  type: FloatType = 'float32',
 ): ProviderKernels {
   const isInSteps = [headDim, ...ropeDims].every((size) => size % FUSED_HEAD_STEP === 0);
   return {
-    attention: provider === 'cpu' && isInSteps ? 'fused' : 'plain',
+    attention: isInSteps && (provider === 'cpu' || (provider === 'cuda' && type === 'float16')) ? 'fused' : 'plain',
     product: provider === 'webgpu' ? 'plain' : 'fused',
   };
 }

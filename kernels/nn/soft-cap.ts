@@ -4,6 +4,6 @@ import type { FloatValue } from '../graph/values.js';
 
 /** c·tanh(x/c): any shape, values within (−c, c). */
 export function softCap(graph: Graph, x: FloatValue, cap: number, name: string): FloatValue {
-  const scaled = graph.multiply(x, graph.constant('float32', [1 / cap], []), `${name}.scaled`);
-  return graph.multiply(graph.tanh(scaled, `${name}.bounded`), graph.constant('float32', [cap], []), name);
+  const scaled = graph.multiply(x, graph.constant(x.dtype, [1 / cap], []), `${name}.scaled`);
+  return graph.multiply(graph.tanh(scaled, `${name}.bounded`), graph.constant(x.dtype, [cap], []), name);
 }

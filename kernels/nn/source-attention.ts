@@ -2,11 +2,9 @@
 import type { Graph } from '../graph/graph.js';
 import { getDim } from '../graph/shapes.js';
 import type { FloatValue, Value } from '../graph/values.js';
+import { maskScores } from './masked-score.js';
 import type { ProductKernel } from './provider-kernels.js';
 import { createRightFactor, multiplyByTransposed, type RightFactor } from './right-factor.js';
-
-/** Far below any score, and finite, so that a text of nothing but padding stays a number. */
-const MASKED = -1e30;
 
 /** Keys [c, heads, s, headDim] as a right factor and values [c, heads, s, headDim] of texts. */
 export interface SourceMemory {
@@ -61,7 +59,7 @@ export function attendToSource(
 ): FloatValue {
   const scores = multiplyByTransposed(graph, splitHeads(graph, query, heads, `${name}.query`), memory.key, `${name}.scores`);
   const biased = bias ? graph.add(scores, bias, `${name}.biased`) : scores;
-  const masked = graph.where(isToken, biased, graph.constant('float32', [MASKED], []), `${name}.maskedScores`);
+  const masked = maskScores(graph, biased, isToken, `${name}.maskedScores`);
   const mixed = graph.matMul(graph.softmax(masked, `${name}.weights`), memory.value, `${name}.contextByHead`);
   const byToken = graph.transpose(mixed, [0, 2, 1, 3], `${name}.contextByToken`);
   return graph.reshape(byToken, query.shape, `${name}.context`);

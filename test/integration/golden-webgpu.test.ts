@@ -2,31 +2,18 @@
 // in scoring and in the decode loop. BRAID_TEST_WEBGPU=required makes a missing device a failure.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { LINEAR_CLASSES } from '#kernels/lora/modules.js';
-import { GoldenProgram, type NamedMixture } from '#test/fixtures/golden-program.js';
-import { listGoldenModels, readGoldenAdapter, type GoldenModel, type GoldenPrompt } from '#test/fixtures/golden.js';
+import type { GoldenProgram, NamedMixture } from '#test/fixtures/golden-program.js';
+import { listGoldenModels, readGoldenAdapter, type GoldenPrompt } from '#test/fixtures/golden.js';
 import { generateRows, scoreRows } from '#test/fixtures/graph-session.js';
 import { largestDifference } from '#test/fixtures/random-tensors.js';
-
-const NO_DEVICE = 'no WebGPU device: needs a GPU, or SwiftShader (bash .ci/swiftshader.sh node --test …, on Debian)';
-
-/** Opens a program on WebGPU; undefined where this machine has no device for it. */
-async function openOnDevice(model: GoldenModel, mode: 'factored' | 'merged'): Promise<GoldenProgram | undefined> {
-  try {
-    return await GoldenProgram.open(model, mode, LINEAR_CLASSES, 'webgpu');
-  } catch (error) {
-    if (!(error instanceof Error && error.message.includes('WebGPU adapter'))) throw error;
-    if (process.env['BRAID_TEST_WEBGPU'] === 'required') throw new Error(NO_DEVICE, { cause: error });
-    return undefined;
-  }
-}
+import { NO_DEVICE, openOnWebGpu } from '#test/fixtures/webgpu-program.js';
 
 for (const model of listGoldenModels()) {
   for (const mode of ['factored', 'merged'] as const) {
     describe(`${model.name} ${mode} on WebGPU agrees with PEFT`, () => {
       let golden: GoldenProgram | undefined;
       before(async () => {
-        golden = await openOnDevice(model, mode);
+        golden = await openOnWebGpu(model, mode);
       });
       after(() => golden?.session.release());
 

@@ -12,7 +12,7 @@ import { attendToSource, createSourceMemory, findTokens } from '../../nn/source-
 import { createAdapterLayer, type ProgramPlan } from '../adapter-layer.js';
 import { HEAD_PATH } from '../linear-modules.js';
 import { computeAdaptedLogits } from '../output-layer.js';
-import { loadStoredTensor, loadTensor, toFloat32, type TensorIndex } from '../tensor-index.js';
+import { loadStoredTensor, loadTensor, toFloat, type TensorIndex } from '../tensor-index.js';
 import type { T5Config } from './t5-config.js';
 import { DECODER_PARTS, EMBEDDING_PATH, ENCODER_PARTS, listT5Modules } from './t5-modules.js';
 
@@ -41,7 +41,7 @@ export function createT5Model(graph: Graph, config: T5Config, tensors: TensorInd
   const weights = createLoader(graph, config, tensors, plan);
   const embedding = loadStoredTensor(graph, tensors, `${EMBEDDING_PATH}.weight`, [vocabularySize, hiddenSize]);
   const headWeight = config.hasTiedEmbeddings
-    ? toFloat32(graph, embedding, `${EMBEDDING_PATH}.weight`)
+    ? toFloat(graph, embedding, 'float32', `${EMBEDDING_PATH}.weight`)
     : loadTensor(graph, tensors, `${HEAD_PATH}.weight`, [vocabularySize, hiddenSize]);
   const head = weights.adapters.output(headWeight, weights.find(HEAD_PATH));
   const relative = (side: 'encoder' | 'decoder') => {
@@ -53,7 +53,7 @@ export function createT5Model(graph: Graph, config: T5Config, tensors: TensorInd
     return createRelativeBias(graph, table, options, plan.contextLength, `${side}.relativeBias`);
   };
   const embed = (body: Graph, ids: Parameters<Graph['gather']>[1], name: string): FloatValue =>
-    toFloat32(body, body.gather(embedding, ids, 0, `${name}Rows`), name);
+    body.toFloat(body.gather(embedding, ids, 0, `${name}Rows`), 'float32', name);
   const norm = (body: Graph, x: FloatValue, scale: FloatValue, name: string): FloatValue =>
     body.rootMeanSquareNorm(x, scale, normEpsilon, name);
 
@@ -111,6 +111,7 @@ export function createT5Model(graph: Graph, config: T5Config, tensors: TensorInd
     layers: config.layers,
     kvHeads: heads,
     headDim,
+    cacheType: plan.type,
     runBlocks: (body, { ids, wanted, packing, rows, past, presentDim }) => {
       const shape = { heads, kvHeads: heads, headDim, attentionScale: 1 };
       const attendRows = createAttention(body, { ...plan.kernels, attention: 'plain' }, shape, { relative: decoderBias }, rows, presentDim);

@@ -60,6 +60,7 @@ const VARIANTS: readonly Variant[] = [
   { mode: 'merged', classes: LINEAR_CLASSES, suffix: ' with embedding and output layer' },
   { mode: 'factored', precision: 'int8', bytes: 'int8', classes: LINEAR_CLASSES, suffix: ' in int8' },
   { mode: 'factored', precision: 'int8', bytes: 'uint8', classes: LINEAR_CLASSES, suffix: ' in int8, unsigned' },
+  { mode: 'factored', precision: 'float16', classes: LINEAR_CLASSES, suffix: ' in float16' },
 ];
 
 function createPrograms(): { name: string; build: () => Uint8Array }[] {

@@ -1,7 +1,10 @@
 // Both attention kernels against a float64 reference: prompts of different lengths in one batch, then steps of one token on the cache.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { FloatType } from '#kernels/graph/dtypes.js';
 import { Graph } from '#kernels/graph/graph.js';
+import type { Dim } from '#kernels/graph/shapes.js';
+import type { FloatValue } from '#kernels/graph/values.js';
 import type { AttentionShape } from '#kernels/nn/attention-state.js';
 import { createAttention, projectHeads } from '#kernels/nn/attention.js';
 import { chooseKernels, type ProviderKernels } from '#kernels/nn/provider-kernels.js';
@@ -12,7 +15,7 @@ import { createRandomTensors, largestDifference } from '#test/fixtures/random-te
 import { referenceAttention, referenceRmsNorm, splitHeads, type Matrix, type ReferenceAttention } from '#test/reference/decoder.js';
 import { referenceFrequencies } from '#test/reference/rope.js';
 
-const TOLERANCE = 5e-6;
+const TOLERANCE: Readonly<Record<FloatType, number>> = { float32: 5e-6, float16: 4e-3 };
 const THETA = 10_000;
 const POSITIONS = 256;
 
@@ -22,29 +25,30 @@ interface Shape extends AttentionShape {
   readonly turning?: number;
 }
 
-/** A step of attention alone: query, key and value are inputs. */
+/** A step of attention alone: query, key and value are inputs, float32 outside whatever the step computes in. */
 function buildStep(
   kernels: ProviderKernels,
   shape: Shape,
+  type: FloatType,
 ): { graph: Graph; outputs: readonly [string, string, string]; build: (feeds: Tensors) => Promise<Tensors> } {
   const graph = Graph.create('attention');
   const { heads, kvHeads, headDim } = shape;
-  const query = graph.input('query', 'float32', ['b', 't', heads * headDim]);
-  const key = graph.input('key', 'float32', ['b', 't', kvHeads * headDim]);
-  const value = graph.input('value', 'float32', ['b', 't', kvHeads * headDim]);
-  const past = {
-    key: graph.input('pastKey', 'float32', ['b', kvHeads, 'p', headDim]),
-    value: graph.input('pastValue', 'float32', ['b', kvHeads, 'p', headDim]),
-  };
+  const declare = (name: string, dims: Dim[]) => graph.toFloat(graph.input(name, 'float32', dims), type, `${name}.${type}`);
+  const query = declare('query', ['b', 't', heads * headDim]);
+  const key = declare('key', ['b', 't', kvHeads * headDim]);
+  const value = declare('value', ['b', 't', kvHeads * headDim]);
+  const past = { key: declare('pastKey', ['b', kvHeads, 'p', headDim]), value: declare('pastValue', ['b', kvHeads, 'p', headDim]) };
   const pastLengths = graph.input('pastLengths', 'int32', ['b']);
   const fedLengths = graph.input('fedLengths', 'int32', ['b']);
   const totalLength = graph.input('totalLength', 'int32', []);
-  const rope = createRopeCaches(graph, { theta: THETA, dim: shape.turning ?? headDim }, POSITIONS, 'rope');
+  const rope = createRopeCaches(graph, { theta: THETA, dim: shape.turning ?? headDim }, POSITIONS, 'rope', type);
   const kind = { rope, ...(shape.window === undefined ? {} : { window: shape.window }) };
   const rows = { pastLengths, fedLengths, width: graph.input('width', 'int64', [1]), timeDim: 't', totalLength };
   const { context, present } = createAttention(graph, kernels, shape, kind, rows, 'present')({ query, key, value }, past, 'attention');
-  const outputs = [context, present.key, present.value];
-  return { graph, outputs: [context.name, present.key.name, present.value.name], build: (feeds) => runGraph(graph, outputs, feeds) };
+  const widen = (result: FloatValue) => graph.toFloat(result, 'float32', `${result.name}.wide`);
+  const outputs = [widen(context), widen(present.key), widen(present.value)] as const;
+  const [first, second, third] = outputs;
+  return { graph, outputs: [first.name, second.name, third.name], build: (feeds) => runGraph(graph, outputs, feeds) };
 }
 
 /** Inside prompts of many blocks. */
@@ -82,6 +86,9 @@ describe('attention', () => {
         test(`${kernelNames}, ${describeShape(shape)}, prompts of ${lengths.join()}`, async () => {
           await checkAgainstReference(kernels, shape, lengths);
         });
+        test(`${kernelNames} in float16, ${describeShape(shape)}, prompts of ${lengths.join()}`, async () => {
+          await checkAgainstReference(kernels, shape, lengths, 'float16');
+        });
       }
     }
   }
@@ -92,6 +99,10 @@ describe('attention', () => {
     assert.deepEqual(chooseKernels('cpu', 32, [32, 24]), { attention: 'plain', product: 'fused' });
     assert.deepEqual(chooseKernels('webgpu', 128), { attention: 'plain', product: 'plain' });
     assert.deepEqual(chooseKernels('cuda', 64), { attention: 'plain', product: 'fused' });
+    assert.deepEqual(chooseKernels('cpu', 64, [64], 'float16'), { attention: 'fused', product: 'fused' });
+    assert.deepEqual(chooseKernels('webgpu', 64, [64], 'float16'), { attention: 'plain', product: 'plain' });
+    assert.deepEqual(chooseKernels('cuda', 64, [64], 'float16'), { attention: 'fused', product: 'fused' });
+    assert.deepEqual(chooseKernels('cuda', 24, [24], 'float16'), { attention: 'plain', product: 'fused' });
   });
 });
 
@@ -105,7 +116,12 @@ function toReference({ headDim, turning: dim = headDim, attentionScale, attentio
   };
 }
 
-async function checkAgainstReference(kernels: ProviderKernels, shape: Shape, lengths: readonly number[]): Promise<void> {
+async function checkAgainstReference(
+  kernels: ProviderKernels,
+  shape: Shape,
+  lengths: readonly number[],
+  type: FloatType = 'float32',
+): Promise<void> {
   const laterSteps = 3;
   const { heads, kvHeads, headDim } = shape;
   const random = createRandomTensors(heads * 100 + headDim + lengths.length);
@@ -115,7 +131,7 @@ async function checkAgainstReference(kernels: ProviderKernels, shape: Shape, len
     value: random.matrix(length + laterSteps, kvHeads * headDim, 2),
   }));
   const expected = sequences.map(({ query, key, value }) => referenceAttention(query, key, value, toReference(shape)));
-  const step = buildStep(kernels, shape);
+  const step = buildStep(kernels, shape, type);
   const batch = lengths.length;
   const width = Math.max(...lengths);
 
@@ -140,7 +156,7 @@ async function checkAgainstReference(kernels: ProviderKernels, shape: Shape, len
   const prompts = numbersOf(outputs[step.outputs[0]]);
   for (const [row, length] of lengths.entries()) {
     const found = prompts.slice(row * width * heads * headDim).slice(0, length * heads * headDim);
-    assert.ok(largestDifference(found, expected[row]?.slice(0, length).flat() ?? []) < TOLERANCE, `prompt of row ${row}`);
+    assert.ok(largestDifference(found, expected[row]?.slice(0, length).flat() ?? []) < TOLERANCE[type], `prompt of row ${row}`);
   }
 
   for (let later = 0; later < laterSteps; later++) {
@@ -166,7 +182,7 @@ async function checkAgainstReference(kernels: ProviderKernels, shape: Shape, len
       width: int64([1], [1]),
     });
     const wanted = expected.flatMap((rows, row) => rows[(lengths[row] ?? 0) + later] ?? []);
-    assert.ok(largestDifference(numbersOf(outputs[step.outputs[0]]), wanted) < TOLERANCE, `step ${later}`);
+    assert.ok(largestDifference(numbersOf(outputs[step.outputs[0]]), wanted) < TOLERANCE[type], `step ${later}`);
   }
 }
 
@@ -201,7 +217,7 @@ test('projectHeads normalises each head of query and key, and leaves values alon
     rows.map((row) => matrix.map((weight) => weight.reduce((sum, w, i) => sum + w * (row[i] ?? NaN), 0)));
   const normalized = (matrix: Matrix, scale: readonly number[]): number[] =>
     project(matrix).flatMap((row) => splitHeads(row, headDim).flatMap((head) => referenceRmsNorm(head, scale, 1e-6)));
-  assert.ok(largestDifference(numbersOf(outputs[projected.query.name]), normalized(weights.query, scales.query)) < TOLERANCE);
-  assert.ok(largestDifference(numbersOf(outputs[projected.key.name]), normalized(weights.key, scales.key)) < TOLERANCE);
-  assert.ok(largestDifference(numbersOf(outputs[projected.value.name]), project(weights.value).flat()) < TOLERANCE);
+  assert.ok(largestDifference(numbersOf(outputs[projected.query.name]), normalized(weights.query, scales.query)) < TOLERANCE.float32);
+  assert.ok(largestDifference(numbersOf(outputs[projected.key.name]), normalized(weights.key, scales.key)) < TOLERANCE.float32);
+  assert.ok(largestDifference(numbersOf(outputs[projected.value.name]), project(weights.value).flat()) < TOLERANCE.float32);
 });
