@@ -140,7 +140,7 @@ export class ComposeRequest {
     enum: PRECISIONS,
     default: 'float32',
     description:
-      'What the search goes by. int8: the base is rounded, so that an evaluation is about twice as fast; the mixtures that seem best, the best adapters, the base and the uniform mixture are then measured in float32, out of the budget, and only that is published and judged. On the CPU.',
+      'What the search goes by. int8: the base is rounded, so that an evaluation is about twice as fast; the mixtures that seem best, the best adapters, the base and the uniform mixture are then measured in float32, out of the budget, and only that is published and judged. On the CPU. float16: the same in half precision, faster on GPUs only.',
   })
   @IsOptional()
   @IsIn(PRECISIONS)

@@ -23,6 +23,8 @@ export interface Configuration {
   /** S3; absent: the file system. */
   readonly s3?: S3Configuration;
   readonly provider: 'cpu' | 'webgpu' | 'cuda';
+  /** Of generated answers. */
+  readonly precision: 'float32' | 'float16';
   /** Intra-operator threads. */
   readonly threads: number;
   /** Generation rows in a batch. */
@@ -109,6 +111,7 @@ export function parseConfiguration(environment: Environment): Configuration {
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(s3 === undefined ? {} : { s3 }),
     provider: required('provider', environment),
+    precision: required('precision', environment),
     threads: required('threads', environment),
     maxBatchRows: required('maxBatchRows', environment),
     maxQueue: required('maxQueue', environment),

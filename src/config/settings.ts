@@ -123,6 +123,12 @@ export const settings = {
     default: 'cpu',
     parse: oneOf('cpu', 'webgpu', 'cuda'),
   },
+  precision: {
+    variable: 'BRAID_PRECISION',
+    description: 'What answers are generated in: float32, or on GPUs float16; whatever is scored or checked stays float32.',
+    default: 'float32',
+    parse: oneOf('float32', 'float16'),
+  },
   threads: {
     variable: 'BRAID_THREADS',
     description: 'Threads that one operator may use.',

@@ -1,6 +1,7 @@
 // What a request must be before anything is loaded or run for it. Pure; every failure names what was found and what is allowed.
 import type { Digest } from '#src/ids/ids.js';
-import type { EmbedRow, GenerateRequest, Mixture, Sampling, ScoreOptions, ScoreRow, WeightedAdapter } from './engine.js';
+import { isSeq2Seq, type ModelConfig } from '#kernels/models/models.js';
+import type { EmbedRow, GenerateRequest, Mixture, Precision, Sampling, ScoreOptions, ScoreRow, WeightedAdapter } from './engine.js';
 import { fail } from './runtime.errors.js';
 import type { Provider } from './worker/protocol.js';
 
@@ -50,12 +51,23 @@ export function checkEmbedRow(row: EmbedRow, limits: ModelLimits): EmbedRow {
   return { ids: row.ids, from: row.from, mixture: checkMixture(row.mixture) };
 }
 
-/** @throws BraidError OUT_OF_BOUNDS, MIXTURES_DIFFER */
-export function checkScoreOptions(rows: readonly ScoreRow[], options: ScoreOptions, provider: Provider): void {
+/** @throws BraidError PRECISION_UNSUPPORTED where the model overflows in it */
+export function checkPrecision(precision: Precision, config: ModelConfig): void {
+  if (precision === 'float16' && isSeq2Seq(config)) throw fail('PRECISION_UNSUPPORTED', { architecture: config.architecture, precision });
+}
+
+/** @throws BraidError OUT_OF_BOUNDS, MIXTURES_DIFFER, PRECISION_UNSUPPORTED */
+export function checkScoreOptions(
+  rows: readonly ScoreRow[],
+  options: ScoreOptions,
+  { provider, config }: { readonly provider: Provider; readonly config: ModelConfig },
+): void {
   checkWhole('topLogprobs', options.topLogprobs ?? 0, 0, MAX_TOP_LOGPROBS);
-  if (options.precision === 'int8' && (provider !== 'cpu' || options.application === 'merged'))
-    throw outOfBounds('precision', 'int8', `float32 on the provider ${provider} with ${options.application ?? 'factored'} application`);
-  if (options.application !== 'merged') return;
+  const { precision = 'float32', application = 'factored' } = options;
+  if ((precision === 'int8' && provider !== 'cpu') || (precision !== 'float32' && application === 'merged'))
+    throw outOfBounds('precision', precision, `float32 on the provider ${provider} with ${application} application`);
+  checkPrecision(precision, config);
+  if (application !== 'merged') return;
   const keys = new Set(rows.map((row) => JSON.stringify(row.mixture)));
   if (keys.size > 1) throw fail('MIXTURES_DIFFER');
 }

@@ -45,16 +45,19 @@ export interface ScoreResult {
   readonly top: readonly TopLogprobs[];
 }
 
-/** What the base's products are computed in; adapters are always float32. */
-export const PRECISIONS = ['float32', 'int8'] as const;
+/** What the base's products are computed in, and the adapters' beside it. */
+export const PRECISIONS = ['float32', 'float16', 'int8'] as const;
 export type Precision = (typeof PRECISIONS)[number];
+/** What answers may be generated in. */
+export type ServingPrecision = Exclude<Precision, 'int8'>;
 
 export interface ScoreOptions {
   /** How the mixture is applied: `factored` per row, or `merged` (W₀ + Σ wᵢsᵢBᵢAᵢ in the graph; every row must have the same mixture). @default 'factored' */
   readonly application?: 'factored' | 'merged';
   /**
    * Of the base's products. `int8` is two to three times faster and moves each log-probability a little, alike for all mixtures: enough to rank
-   * them by. It takes a session of its own, opened at the first use and released when idle; on the CPU only, and factored only. @default 'float32'
+   * them by; on the CPU only. `float16` is fast on GPUs only. Each takes a session of its own, opened at the first use and released when idle, and
+   * is factored only. @default 'float32', whatever answers are generated in: losses are kept and compared
    */
   readonly precision?: Precision;
   /** 0…20. @default 0 */

@@ -1,5 +1,5 @@
 // Rows that generate, from their admission to their last token: prompts are fed, then all rows go on together by a few steps a run.
-import type { GeneratedToken, GenerateRequest } from './engine.js';
+import type { GeneratedToken, GenerateRequest, ServingPrecision } from './engine.js';
 import { planSlots, type PlacedAdapter, type SlotCosts } from './plan-slots.js';
 import type { WithSource } from './source-rows.js';
 import { takeOut } from './take-out.js';
@@ -18,6 +18,8 @@ export interface GenerationTask {
 }
 
 export interface GenerationLimits {
+  /** What rows are generated in. @default 'float32' */
+  readonly precision?: ServingPrecision;
   /** Rows that generate at the same time. */
   readonly maxBatchRows: number;
   /** Padded tokens of one prefill. */
@@ -126,7 +128,7 @@ export class GenerationLane {
       return;
     }
     try {
-      await this.options.run(createFillCall(row, start, end, this.planAdapters([row], end - start)));
+      await this.run(createFillCall(row, start, end, this.planAdapters([row], end - start)));
       row.filled = end;
     } catch (error) {
       if (this.leave(this.filling, (other) => other === row)) row.task.fail(error);
@@ -189,6 +191,10 @@ export class GenerationLane {
     return Math.max(1, Math.min(most, wanted, room));
   }
 
+  private run(call: RunCall): Promise<RunResult> {
+    return this.options.run({ ...call, precision: this.limits.precision ?? 'float32' });
+  }
+
   private planAdapters(rows: readonly Row[], tokensPerRow: number): RunCall['lora'] {
     const { pageRank, slotCosts } = this.limits;
     const adapters = rows.map(({ task }) => task.adapters);
@@ -198,7 +204,7 @@ export class GenerationLane {
   private async runRows(rows: readonly Row[], call: RunCall): Promise<void> {
     let result: RunResult;
     try {
-      result = await this.options.run(call);
+      result = await this.run(call);
     } catch (error) {
       for (const row of rows) if (this.leave(this.running, (other) => other === row)) row.task.fail(error);
       return;

@@ -3,7 +3,7 @@ import { isSeq2Seq, listLinearModules } from '#kernels/models/models.js';
 import { ModuleTable } from './adapter-fit.js';
 import { AdapterResidency } from './adapter-residency.js';
 import { Admission } from './admission.js';
-import { checkEmbedRow, checkGenerateRequest, checkScoreOptions, checkScoreRow } from './check-requests.js';
+import { checkEmbedRow, checkGenerateRequest, checkPrecision, checkScoreOptions, checkScoreRow } from './check-requests.js';
 import type {
   EmbedRow,
   Engine,
@@ -13,6 +13,7 @@ import type {
   ScoreOptions,
   ScoreResult,
   ScoreRow,
+  ServingPrecision,
   TopLogprobs,
 } from './engine.js';
 import { createLimits, PAGE_RANK, type EngineLimits } from './engine-limits.js';
@@ -35,6 +36,8 @@ import type { Provider, RunCall } from './worker/protocol.js';
 export interface EngineOptions extends BaseModelFiles {
   readonly adapters: AdapterSource;
   readonly provider: Provider;
+  /** What answers are generated in; scores are float32 unless they ask for another. @default 'float32' */
+  readonly precision?: ServingPrecision;
   /** Threads inside an operator. */
   readonly threads: number;
   /** Rows that generate at the same time. */
@@ -42,7 +45,7 @@ export interface EngineOptions extends BaseModelFiles {
   /** Requests that may wait. */
   readonly maxQueue: number;
   readonly adapterMemoryBytes: number;
-  /** Time without use after which the merged or the int8 session, a second copy of the weights, is released. @default 30000 */
+  /** Time without use after which a session that does not generate, a second copy of the weights, is released. @default 30000 */
   readonly idleSessionMs?: number;
   /** Run sizes other than the provider's, for tests and measurements. */
   readonly limits?: Partial<EngineLimits>;
@@ -52,7 +55,7 @@ const IDLE_SESSION_MS = 30_000;
 
 /**
  * Opens the engine of a base model: starts its worker thread and the execution provider. Weights are read at the first request.
- * @throws BraidError PROVIDER_UNAVAILABLE, WORKER_CRASHED
+ * @throws BraidError PRECISION_UNSUPPORTED, PROVIDER_UNAVAILABLE, WORKER_CRASHED
  */
 export async function openEngine(options: EngineOptions): Promise<ModelEngine> {
   const engine = new ModelEngine(options);
@@ -79,13 +82,14 @@ export class ModelEngine implements Engine {
 
   /** Use {@link openEngine}. */
   constructor(private readonly options: EngineOptions) {
-    const { config, directory, tensors, provider, threads, adapters, adapterMemoryBytes } = options;
+    const { config, directory, tensors, provider, precision = 'float32', threads, adapters, adapterMemoryBytes } = options;
+    checkPrecision(precision, config);
     this.contextLength = config.maxPositionEmbeddings;
     this.vocabularySize = config.vocabularySize;
     this.hiddenSize = config.hiddenSize;
     this.startToken = isSeq2Seq(config) ? config.startToken : undefined;
     this.hasEncoder = this.startToken !== undefined;
-    this.limits = { ...createLimits(config, provider, options.maxBatchRows, PAGE_RANK), ...options.limits };
+    this.limits = { ...createLimits(config, provider, options.maxBatchRows, PAGE_RANK), precision, ...options.limits };
     this.link = new WorkerLink(
       {
         directory,
@@ -93,6 +97,7 @@ export class ModelEngine implements Engine {
         tensors,
         adapterClasses: options.adapterClasses ?? [],
         provider,
+        precision,
         threads,
         pageRank: PAGE_RANK,
         idleSessionMs: options.idleSessionMs ?? IDLE_SESSION_MS,
@@ -131,7 +136,7 @@ export class ModelEngine implements Engine {
    */
   async score(rows: readonly ScoreRow[], options: ScoreOptions = {}): Promise<ScoreResult[]> {
     const checked = rows.map((row) => splitScoreRow(checkScoreRow(row, this), this.startToken));
-    checkScoreOptions(checked, options, this.options.provider);
+    checkScoreOptions(checked, options, this.options);
     const lineKeys = numberLines(checked);
     const spans = checked.map(({ ids, from, mixture, source }, row) => ({
       length: ids.length,

@@ -21,6 +21,12 @@ export const runtimeErrors = {
     message: 'The execution provider "{provider}" cannot start: {found}. {advice}',
     fields: ['provider', 'found', 'advice'],
   },
+  PRECISION_UNSUPPORTED: {
+    status: 422,
+    message:
+      'This base model ({architecture}) outgrows {precision}: its numbers would become infinite. Compute it in float32 (BRAID_PRECISION=float32 for answers).',
+    fields: ['architecture', 'precision'],
+  },
   MODEL_UNLOADABLE: { status: 500, message: 'The base model cannot be loaded: {found}', fields: ['found'] },
   RUN_FAILED: { status: 500, message: 'The model run failed: {found}', fields: ['found'] },
   REQUEST_CANCELLED: { status: 499, message: 'The request was cancelled by its client.' },

@@ -1,5 +1,5 @@
 // Opens engines: one per base model, on first use, kept until the hub stops.
-import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { CONFIGURATION, type Configuration } from '#src/config/configuration.js';
 import { BraidError } from '#src/http/braid-error.js';
 import type { Digest } from '#src/ids/ids.js';
@@ -13,8 +13,10 @@ const DRAIN_MS = 5_000;
 
 @Injectable()
 export class EnginesService implements Engines, OnModuleDestroy {
+  private readonly logger = new Logger('runtime');
   private readonly engines = new Map<Digest, Promise<ModelEngine>>();
   private isClosed = false;
+  private hasWarned = false;
 
   constructor(
     @Inject(CONFIGURATION) private readonly configuration: Configuration,
@@ -22,7 +24,7 @@ export class EnginesService implements Engines, OnModuleDestroy {
     @Inject(BASE_MODEL_SOURCE) private readonly baseModels: BaseModelSource,
   ) {}
 
-  /** @throws BraidError ENGINE_CLOSED, MODEL_UNLOADABLE, PROVIDER_UNAVAILABLE, or the base-model source's own */
+  /** @throws BraidError ENGINE_CLOSED, MODEL_UNLOADABLE, PRECISION_UNSUPPORTED, PROVIDER_UNAVAILABLE, or the base-model source's own */
   get(baseModelDigest: Digest): Promise<Engine> {
     if (this.isClosed) return Promise.reject(fail('ENGINE_CLOSED'));
     const known = this.engines.get(baseModelDigest);
@@ -43,13 +45,23 @@ export class EnginesService implements Engines, OnModuleDestroy {
   }
 
   private async open(digest: Digest): Promise<ModelEngine> {
-    const { provider, threads, maxBatchRows, maxQueue, adapterMemoryBytes } = this.configuration;
+    const { provider, precision, threads, maxBatchRows, maxQueue, adapterMemoryBytes } = this.configuration;
+    this.warnOfSlowHalves();
     try {
       const files = await this.baseModels.load(digest);
-      return await openEngine({ ...files, adapters: this.adapters, provider, threads, maxBatchRows, maxQueue, adapterMemoryBytes });
+      const options = { provider, precision, threads, maxBatchRows, maxQueue, adapterMemoryBytes };
+      return await openEngine({ ...files, adapters: this.adapters, ...options });
     } catch (error) {
       if (error instanceof BraidError) throw error;
       throw fail('MODEL_UNLOADABLE', { found: error instanceof Error ? error.message : String(error) }, error);
     }
+  }
+
+  /** Once: every base model is opened for the same provider. */
+  private warnOfSlowHalves(): void {
+    const { provider, precision } = this.configuration;
+    if (this.hasWarned || provider !== 'cpu' || precision !== 'float16') return;
+    this.hasWarned = true;
+    this.logger.warn('BRAID_PRECISION=float16 is slower than float32 on the CPU, which has no halves: it is for GPUs, and for tests here.');
   }
 }

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { LINEAR_CLASSES } from '#kernels/lora/modules.js';
 import { buildStepProgram, parseModelConfig } from '#kernels/models/models.js';
-import { GoldenProgram, type NamedMixture } from '#test/fixtures/golden-program.js';
-import { listGoldenModels, listGoldenSeq2Seq, readGoldenAdapter, type GoldenModel, type GoldenPrompt } from '#test/fixtures/golden.js';
-import { assertHalfAgrees } from '#test/fixtures/half-agreement.js';
+import { assertAgrees, listGoldenCases, type GoldenCase } from '#test/fixtures/golden-agreement.js';
+import { GoldenProgram } from '#test/fixtures/golden-program.js';
+import { listGoldenModels, listGoldenSeq2Seq, type GoldenModel } from '#test/fixtures/golden.js';
 import { readModelDirectory } from '#test/fixtures/model-directory.js';
 import { NO_DEVICE, openOnWebGpu } from '#test/fixtures/webgpu-program.js';
 
@@ -14,19 +14,8 @@ const MODES = ['factored', 'merged'] as const;
 const ON_WEBGPU = ['llama', 'qwen3'];
 const NO_HALVES = 'the WebGPU device has no shader-f16, as SwiftShader has none';
 
-interface Case {
-  readonly name: string;
-  readonly mixture: NamedMixture;
-  readonly expected: readonly GoldenPrompt[];
-}
-
-function listCases(model: GoldenModel): Case[] {
-  const [adapter = ''] = model.adapters;
-  return [
-    { name: 'base', mixture: [], expected: model.base },
-    { name: adapter, mixture: [{ adapter, weight: 1 }], expected: readGoldenAdapter(model, adapter) },
-  ];
-}
+/** The base and an adapter. */
+const listCases = (model: GoldenModel): GoldenCase[] => listGoldenCases(model).slice(0, 2);
 
 for (const model of listGoldenModels()) {
   for (const mode of MODES) {
@@ -37,7 +26,7 @@ for (const model of listGoldenModels()) {
       });
       after(() => golden.session.release());
 
-      for (const { name, mixture, expected } of listCases(model)) it(name, () => assertHalfAgrees(golden, mixture, expected));
+      for (const one of listCases(model)) it(one.name, () => assertAgrees(golden, one));
     });
   }
 }
@@ -51,14 +40,14 @@ for (const model of listGoldenModels().filter(({ name }) => ON_WEBGPU.includes(n
       });
       after(() => golden?.session.release());
 
-      for (const { name, mixture, expected } of listCases(model)) {
-        it(name, async (context) => {
+      for (const one of listCases(model)) {
+        it(one.name, async (context) => {
           if (!golden) {
             context.skip(NO_DEVICE);
             return;
           }
           try {
-            await assertHalfAgrees(golden, mixture, expected);
+            await assertAgrees(golden, one);
           } catch (error) {
             if (!(error instanceof Error && error.message.includes('requires f16 but the device does not support it'))) throw error;
             context.skip(NO_HALVES);

@@ -14,6 +14,7 @@ import { digestOf, type Digest } from '#src/ids/ids.js';
 import { ENGINES, type Engines } from '#src/runtime/engine.js';
 import { RuntimeModule } from '#src/runtime/runtime.module.js';
 import type { AdapterSource, BaseModelFiles, BaseModelSource } from '#src/runtime/sources.js';
+import { HALF_TOLERANCE } from '#test/fixtures/golden-agreement.js';
 import { readModelDirectory } from '#test/fixtures/model-directory.js';
 import { writeTinyModel } from '#test/fixtures/tiny-model.js';
 
@@ -75,4 +76,33 @@ test('an engine is opened once, is kept, and ends with the hub', async (t) => {
   await app.close();
   await assert.rejects(engines.get(first), { code: 'ENGINE_CLOSED' });
   await assert.rejects(engine.score([row]), { code: 'ENGINE_CLOSED' });
+});
+
+@Module({
+  imports: [
+    ConfigurationModule.with(parseConfiguration({ BRAID_THREADS: '1', BRAID_PRECISION: 'float16' })),
+    RuntimeModule.with({ imports: [SourcesModule], adapters: NoAdapters, baseModels: TinyModels }),
+  ],
+})
+class HalfHubModule {}
+
+test('BRAID_PRECISION reaches the engines, and the log says once that halves are slow on the CPU', async (t) => {
+  const warnings: string[] = [];
+  const quiet = (): void => undefined;
+  const app = await NestFactory.createApplicationContext(HalfHubModule, {
+    logger: { log: quiet, error: quiet, warn: (message: string) => warnings.push(message) },
+  });
+  t.after(() => app.close());
+  const engine = await app.get<Engines>(ENGINES).get(digestOf('half'));
+  await app.get<Engines>(ENGINES).get(digestOf('another'));
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0] ?? '', /^BRAID_PRECISION=float16 is slower than float32 on the CPU/);
+
+  const sampling = { temperature: 0, topK: 0, topP: 1, seed: 0 };
+  const request = { ids: [1, 2, 3], mixture: [], maxTokens: 1, stopTokens: [], sampling, topLogprobs: 0, stream: false };
+  for await (const { id, logprob } of engine.generate(request)) {
+    const [exact] = await engine.score([{ ids: [1, 2, 3, id], from: 3, mixture: [] }]);
+    const difference = Math.abs(logprob - (exact?.logprobs[0] ?? NaN));
+    assert.ok(difference > 0 && difference < HALF_TOLERANCE, `an answer in float16 differs from float32 by ${difference}`);
+  }
 });

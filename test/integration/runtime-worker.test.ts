@@ -12,7 +12,9 @@ import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import { createScoreCall } from '#src/runtime/run-calls.js';
 import { WorkerLink } from '#src/runtime/worker-link.js';
 import type { ClassSlots, RunCall, WorkerSettings } from '#src/runtime/worker/protocol.js';
+import type { Precision } from '#src/runtime/engine.js';
 import { SessionKeeper } from '#src/runtime/worker/session-keeper.js';
+import { HALF_TOLERANCE } from '#test/fixtures/golden-agreement.js';
 import { readModelDirectory } from '#test/fixtures/model-directory.js';
 import { writeTinyModel } from '#test/fixtures/tiny-model.js';
 
@@ -28,6 +30,7 @@ before(() => {
     tensors,
     adapterClasses: [],
     provider: 'cpu',
+    precision: 'float32',
     threads: 1,
     pageRank: 8,
     idleSessionMs: 0,
@@ -42,11 +45,7 @@ function createLink(t: TestContext, losses: Error[]): WorkerLink {
   return link;
 }
 
-function createCall(
-  application: RunCall['application'],
-  lora: readonly ClassSlots[] = [],
-  precision: 'float32' | 'int8' = 'float32',
-): RunCall {
+function createCall(application: RunCall['application'], lora: readonly ClassSlots[] = [], precision: Precision = 'float32'): RunCall {
   return createScoreCall([{ row: 0, start: 0, end: 3, from: 1, isLast: true }], () => [1, 2, 3, 4], 1, {
     application,
     precision,
@@ -97,6 +96,19 @@ test('one session at a time serves the runs, grows with the adapters, and the me
   assert.deepEqual(await keeper.run(createCall('merged', lora)), merged, 'and comes back');
   await keeper.releaseAll();
   assert.deepEqual(keeper.open, []);
+});
+
+test('the session that generates stays open, in float16 too, and the float32 one goes when it is idle', async () => {
+  const keeper = new SessionKeeper(ort, { ...settings, precision: 'float16' });
+  const [exact, half] = [await keeper.run(createCall('factored')), await keeper.run(createCall('factored', [], 'float16'))];
+  assert.deepEqual(keeper.open, ['factored', 'float16']);
+  for (const [i, logprob] of half.logprobs.entries()) {
+    const difference = Math.abs(logprob - (exact.logprobs[i] ?? Number.NaN));
+    assert.ok(difference > 0 && difference < HALF_TOLERANCE, `float16 differs by ${difference}`);
+  }
+  await keeper.releaseIdle();
+  assert.deepEqual(keeper.open, ['float16']);
+  await keeper.releaseAll();
 });
 
 test('a worker starts once, answers in order, and reports what it cannot do without dying', async (t) => {

@@ -11,6 +11,7 @@ interface ServeOptions {
   readonly port?: number;
   readonly host?: string;
   readonly provider?: string;
+  readonly precision?: string;
 }
 
 export function registerServe(program: Command, context: CliContext): void {
@@ -22,6 +23,12 @@ export function registerServe(program: Command, context: CliContext): void {
     .option('--port <n>', 'port to listen on (default: BRAID_PORT or 8400)', wholeNumber(0, 65_535))
     .option('--host <address>', 'address to listen on (default: BRAID_HOST or 127.0.0.1)')
     .addOption(new Option('--provider <name>', 'where models compute (default: BRAID_PROVIDER or cpu)').choices(['cpu', 'webgpu', 'cuda']))
+    .addOption(
+      new Option('--precision <name>', 'what answers are generated in (default: BRAID_PRECISION or float32)').choices([
+        'float32',
+        'float16',
+      ]),
+    )
     .addHelpText('after', '\nExample:\n  braid serve --data ./data --port 8400')
     .action(async (options: ServeOptions, command: Command) => {
       const invocation = new Invocation(context, command);
@@ -54,6 +61,7 @@ function withOptions(env: Environment, options: ServeOptions): Environment {
     ...(options.port === undefined ? {} : { BRAID_PORT: String(options.port) }),
     ...(options.host === undefined ? {} : { BRAID_HOST: options.host }),
     ...(options.provider === undefined ? {} : { BRAID_PROVIDER: options.provider }),
+    ...(options.precision === undefined ? {} : { BRAID_PRECISION: options.precision }),
   };
 }
 

@@ -45,7 +45,7 @@ async function handle(message: ToWorker): Promise<void> {
         return;
       case 'run': {
         const response = await getKeeper().run(message.request);
-        if (kindOf(message.request) !== 'factored') armIdleTimer();
+        if (kindOf(message.request) !== getKeeper().served) armIdleTimer();
         reply({ id: message.id, response }, listBuffers(response));
         return;
       }

@@ -4,6 +4,7 @@ import type { LinearClass } from '#kernels/lora/modules.js';
 import type { Precision, Provider } from '#kernels/decode/step-program.js';
 import type { ModelConfig } from '#kernels/models/models.js';
 import type { TensorIndex } from '#kernels/models/tensor-index.js';
+import type { ServingPrecision } from '../engine.js';
 
 export type { Precision, Provider } from '#kernels/decode/step-program.js';
 
@@ -21,10 +22,12 @@ export interface WorkerSettings {
   /** Classes that sessions reach from the beginning. */
   readonly adapterClasses: readonly LinearClass[];
   readonly provider: Provider;
+  /** What is generated in: the session that stays open. */
+  readonly precision: ServingPrecision;
   /** Threads inside an operator. */
   readonly threads: number;
   readonly pageRank: number;
-  /** The merged and the int8 session hold copies of the weights; each is released after this long without use. */
+  /** The other sessions hold copies of the weights; each is released after this long without use. */
   readonly idleSessionMs: number;
 }
 

@@ -1,6 +1,7 @@
 // Loads ONNX Runtime and proves that the configured execution provider starts, or says what to install.
 import { encodeModel } from '#kernels/graph/encode-model.js';
 import { Graph } from '#kernels/graph/graph.js';
+import type { ServingPrecision } from '../engine.js';
 import type { Provider, WorkerSettings } from './protocol.js';
 import { createSessionOptions } from './step-session.js';
 
@@ -33,7 +34,11 @@ const ADVICE: Readonly<Record<Provider, string>> = {
  * ONNX Runtime, after a one-node model ran on the provider.
  * @throws ProviderError
  */
-export async function openProvider({ provider, threads }: Pick<WorkerSettings, 'provider' | 'threads'>): Promise<Ort> {
+export async function openProvider({
+  provider,
+  precision,
+  threads,
+}: Pick<WorkerSettings, 'provider' | 'precision' | 'threads'>): Promise<Ort> {
   let ort: Ort;
   try {
     ort = await import('onnxruntime-node');
@@ -43,14 +48,16 @@ export async function openProvider({ provider, threads }: Pick<WorkerSettings, '
   // The CPU provider is part of the library: there is nothing left to prove.
   if (provider === 'cpu') return ort;
   try {
-    const session = await ort.InferenceSession.create(createProbeModel(), {
+    const session = await ort.InferenceSession.create(createProbeModel(precision), {
       ...createSessionOptions({ provider, threads }),
       executionProviders: [provider],
     });
     await session.run({ x: new ort.Tensor('float32', Float32Array.of(1), [1]) });
     await session.release();
   } catch (error) {
-    throw new ProviderError(describeCause(error), ADVICE[provider], { cause: error });
+    const advice =
+      precision === 'float16' ? `${ADVICE[provider]} A device without halves needs BRAID_PRECISION=float32.` : ADVICE[provider];
+    throw new ProviderError(describeCause(error), advice, { cause: error });
   }
   return ort;
 }
@@ -61,9 +68,10 @@ function describeCause(error: unknown): string {
   return text.replace(/^\/onnxruntime_src\/.* was false\. /, '').replace(/\.$/, '');
 }
 
-/** y = x + x */
-function createProbeModel(): Uint8Array {
+/** y = x + x, in the precision that answers are to have: not every WebGPU device has halves. */
+function createProbeModel(precision: ServingPrecision): Uint8Array {
   const graph = Graph.create('probe');
   const x = graph.input('x', 'float32', [1]);
-  return encodeModel(graph.build([graph.add(x, x, 'y')]));
+  const inner = graph.toFloat(x, precision, 'inner');
+  return encodeModel(graph.build([graph.toFloat(graph.add(inner, inner, 'sum'), 'float32', 'y')]));
 }

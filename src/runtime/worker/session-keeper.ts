@@ -1,4 +1,4 @@
-// Which sessions are open in a worker: one factored, for checks one merged, for fast scoring one in int8; each reaches the linear classes that its runs have asked for so far.
+// Which sessions are open in a worker: one factored, for checks one merged, one for each other precision; each reaches the linear classes that its runs have asked for so far.
 import { freemem } from 'node:os';
 import { buildStepProgram, listLinearModules } from '#kernels/models/models.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
@@ -9,12 +9,12 @@ import type { LoadCall, RunCall, RunResult, WorkerSettings } from './protocol.js
 import { StepSession } from './step-session.js';
 
 type Ort = typeof import('onnxruntime-node');
-/** `factored` is the session that serves; the others come when they are asked for and go when they are idle. */
-export type SessionKind = 'factored' | 'merged' | 'int8';
+/** `factored` and `merged` are float32. One of them generates; the others come when they are asked for and go when they are idle. */
+export type SessionKind = 'factored' | 'merged' | 'float16' | 'int8';
 
 /** The session that a call runs in. */
 export function kindOf({ application, precision = 'float32' }: Pick<RunCall, 'application' | 'precision'>): SessionKind {
-  return application === 'factored' && precision === 'int8' ? 'int8' : application;
+  return application === 'merged' || precision === 'float32' ? application : precision;
 }
 
 /** A session could not be opened; the cause is ONNX Runtime's or the graph builder's error. */
@@ -67,10 +67,15 @@ export class SessionKeeper {
     this.store.forget(keys);
   }
 
-  /** Releases the merged and the int8 session where it has not been used for `idleSessionMs`. */
+  /** The session that generates. */
+  get served(): SessionKind {
+    return kindOf({ application: 'factored', precision: this.settings.precision });
+  }
+
+  /** Releases each session but the one that generates, where it has not been used for `idleSessionMs`. */
   async releaseIdle(): Promise<void> {
-    for (const kind of ['merged', 'int8'] as const)
-      if (Date.now() - (this.lastUses.get(kind) ?? 0) >= this.settings.idleSessionMs) await this.release(kind);
+    for (const kind of this.open)
+      if (kind !== this.served && Date.now() - (this.lastUses.get(kind) ?? 0) >= this.settings.idleSessionMs) await this.release(kind);
   }
 
   async releaseAll(): Promise<void> {
@@ -80,7 +85,7 @@ export class SessionKeeper {
   private async getSession(kind: SessionKind): Promise<StepSession> {
     const open = this.sessions.get(kind);
     const mode = this.classes.size === 0 ? 'base' : kind === 'merged' ? 'merged' : 'factored';
-    const precision = kind === 'int8' ? 'int8' : 'float32';
+    const precision = kind === 'int8' || kind === 'float16' ? kind : 'float32';
     if (open !== undefined && this.isServedBy(open)) return open;
     // The old session's weights must be gone before the next one's are read: both would not fit where one just does.
     await this.release(kind);
