@@ -9,8 +9,8 @@ import { loadBaseModelFiles } from '#src/base-models/load-base-model-files.js';
 import { type Digest, digestOf } from '#src/ids/ids.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
 import { readPeftAdapter } from '#src/peft/read-adapter.js';
-import { type Mixture, type ScoreRow } from '#src/runtime/engine.js';
-import { type ModelEngine, openEngine } from '#src/runtime/model-engine.js';
+import { type Mixture, type Precision, type ScoreRow } from '#src/runtime/engine.js';
+import { type EngineOptions, type ModelEngine, openEngine } from '#src/runtime/model-engine.js';
 import { type Bed, tokenIds } from './bed.js';
 
 // As in peers/peft_peer.py.
@@ -24,7 +24,7 @@ const STREAMED = 256;
 
 export interface BenchEngine {
   /** Milliseconds of one scoring call of `population` weight vectors, each over 5 rows × 64 tokens, the last 16 scored. */
-  evaluate(population: number, seed: number, precision?: 'float32' | 'int8'): Promise<number>;
+  evaluate(population: number, seed: number, precision?: Precision): Promise<number>;
   /** Tokens per second of 8 rows, each under an adapter of its own. */
   decodeMixed(): Promise<number>;
   /** Tokens per second of 8 rows of the base alone. */
@@ -34,13 +34,20 @@ export interface BenchEngine {
   close(): Promise<void>;
 }
 
-export async function openBenchEngine(bed: Bed): Promise<BenchEngine> {
+/** Where an engine of the bench computes, and what it answers in. @default the CPU, in float32 */
+export type BenchPlace = Partial<Pick<EngineOptions, 'provider' | 'precision'>>;
+
+export async function openBenchEngine(bed: Bed, place: BenchPlace = {}): Promise<BenchEngine> {
   const digests = bed.adapterNames.map((name) => digestOf(name));
-  const engine = await openBedEngine(bed.modelDirectory, (digest) => {
-    const name = bed.adapterNames[digests.indexOf(digest)];
-    if (name === undefined) throw new Error(`no adapter ${digest}`);
-    return join(bed.adaptersDirectory, name);
-  });
+  const engine = await openBedEngine(
+    bed.modelDirectory,
+    (digest) => {
+      const name = bed.adapterNames[digests.indexOf(digest)];
+      if (name === undefined) throw new Error(`no adapter ${digest}`);
+      return join(bed.adaptersDirectory, name);
+    },
+    place,
+  );
 
   const decode = async (mixtures: readonly Mixture[]): Promise<number> => {
     const prefillMs = await timed(() => generate(engine, mixtures, 1));
@@ -74,7 +81,11 @@ export async function openBenchEngine(bed: Bed): Promise<BenchEngine> {
 }
 
 /** An engine on a model directory; `locate` finds an adapter's folder. */
-export async function openBedEngine(modelDirectory: string, locate: (digest: Digest) => string): Promise<ModelEngine> {
+export async function openBedEngine(
+  modelDirectory: string,
+  locate: (digest: Digest) => string,
+  place: BenchPlace = {},
+): Promise<ModelEngine> {
   const { directory, config, tensors } = await loadBaseModelFiles(modelDirectory);
   const modules = listLinearModules(config);
   return openEngine({
@@ -86,6 +97,7 @@ export async function openBedEngine(modelDirectory: string, locate: (digest: Dig
     maxBatchRows: 16,
     maxQueue: 256,
     adapterMemoryBytes: 1024 * 1024 * 1024,
+    ...place,
     adapters: {
       load: (digest) => Promise.resolve(readAdapterFolder(locate(digest), modules)),
     },
