@@ -4,21 +4,14 @@ import type { CompositionPrompt } from '#src/registry/composition-version.entity
 import type { Sampling } from '#src/runtime/engine.js';
 import { countCodePoints } from '#src/serve/answer.js';
 import type { ChatRequestDto } from '#src/serve/chat-request.dto.js';
-import { parseChatMessages } from '#src/serve/chat-messages.js';
 import type { CompletionRequestDto } from '#src/serve/completion-request.dto.js';
-import { findTextStart, putFront, putTextBefore, writeFront } from '#src/serve/front.js';
+import { assertTokens, describeTokens, encodeChat, type EncodedPrompt, encodePrompt, type ModelLimits } from '#src/serve/encode-prompt.js';
+import { findTextStart, writeFront } from '#src/serve/front.js';
 import type { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
 import { findPrompts, type Prompt } from '#src/serve/prompt.js';
 import { failServe } from '#src/serve/serve.errors.js';
 import { SEPARATOR } from '#src/tokenizer/shots.js';
 import type { TextCodec } from '#src/tokenizer/text-codec.js';
-
-export interface ModelLimits {
-  readonly contextLength: number;
-  readonly vocabularySize: number;
-  /** @default false */
-  readonly hasEncoder?: boolean;
-}
 
 /** An echoed prompt, without what the model puts in front of it: its text, and where in it each of its tokens begins. */
 export interface Echo {
@@ -119,19 +112,7 @@ export function planChat(
   const wantsLogprobs = request.logprobs ?? false;
   const topLogprobs = request.top_logprobs ?? 0;
   if (topLogprobs > 0 && !wantsLogprobs) throw failServe('INVALID_VALUE', { field: 'top_logprobs', rule: 'needs logprobs: true' });
-  const text = codec.applyChatTemplate(putFront(request.model, own, parseChatMessages(request.messages)), {
-    addGenerationPrompt: request.add_generation_prompt ?? true,
-    variables: {
-      ...(typeof request.reasoning_effort === 'string' ? { reasoning_effort: request.reasoning_effort } : {}),
-      ...request.chat_template_kwargs,
-    },
-  });
-  const { ids } = encodePrompt({ text }, codec, limits, {
-    field: 'messages',
-    addSpecialTokens: request.add_special_tokens ?? false,
-    front: '',
-    own,
-  });
+  const { ids } = encodeChat(request, codec, limits, own);
   const maxTokens = planMaxTokens(
     ids.length,
     request.max_completion_tokens ?? request.max_tokens ?? undefined,
@@ -192,44 +173,6 @@ function planSeeds(seed: number | undefined, n: number): number[] {
   return Array.from({ length: n }, (_, i) => first + i);
 }
 
-interface EncodedPrompt {
-  readonly ids: readonly number[];
-  /** Where the prompt's own tokens begin; undefined where a text stands in front of a text. */
-  readonly from: number | undefined;
-}
-
-function encodePrompt(
-  prompt: Prompt,
-  codec: TextCodec,
-  limits: ModelLimits,
-  how: { readonly field: string; readonly addSpecialTokens: boolean; readonly front: string; readonly own: CompositionPrompt | null },
-): EncodedPrompt {
-  if ('ids' in prompt) {
-    if (prompt.ids.length === 0) throw failServe('INVALID_VALUE', { field: how.field, rule: 'has no tokens; give at least one' });
-    assertTokens(prompt.ids, limits, how.field);
-    return putTextBefore(prompt.ids, how.front, codec, how);
-  }
-  // Refused before it is encoded, since encoding is what a long text would make costly.
-  const text = how.front + prompt.text;
-  const leastTokens = Math.floor(text.length / codec.longestTokenLength);
-  if (leastTokens > limits.contextLength)
-    throw failServe('CONTEXT_LENGTH_EXCEEDED', {
-      field: how.field,
-      limit: limits.contextLength,
-      prompt: describeTokens(`at least ${leastTokens}`, how.own),
-      answer: 1,
-    });
-  const ids = codec.encode(text, { addSpecialTokens: how.addSpecialTokens });
-  if (ids.length === 0) throw failServe('INVALID_VALUE', { field: how.field, rule: 'has no tokens for this model; give at least one' });
-  return { ids, from: how.front === '' ? 0 : undefined };
-}
-
-function assertTokens(ids: readonly number[], { vocabularySize }: ModelLimits, field: string): void {
-  const unknown = ids.find((id) => id >= vocabularySize);
-  if (unknown !== undefined)
-    throw failServe('INVALID_VALUE', { field, rule: `must hold tokens of the model, 0 to ${vocabularySize - 1}; found ${unknown}` });
-}
-
 function planEcho(
   prompt: Prompt,
   { ids, from }: EncodedPrompt,
@@ -274,8 +217,4 @@ function planMaxTokens(
     throw failServe('CONTEXT_LENGTH_EXCEEDED', { field, limit: contextLength, prompt: describeTokens(prompt, own), answer });
   }
   return answer;
-}
-
-function describeTokens(found: string | number, own: CompositionPrompt | null): string {
-  return own === null ? String(found) : `${found}, ${own.tokens} of them in the composition's own examples,`;
 }
