@@ -1,11 +1,11 @@
 // Builds the hub from a configuration and lets it listen; closing the application stops requests, then database and workers.
 import 'reflect-metadata';
-import { readFile } from 'node:fs/promises';
 import { NestFactory } from '@nestjs/core';
 import { type NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { AppModule } from './app.module.js';
 import { type Configuration } from './config/configuration.js';
+import { readPackageVersion } from './config/package-version.js';
 import { declareErrors } from './http/declare-errors.js';
 import { verifyUtf8 } from './http/json-body.js';
 import { createRequestLog } from './http/request-log.js';
@@ -25,9 +25,6 @@ const JSON_BODY = { limit: '32mb', verify: verifyUtf8 };
 // Longer than clients and proxies keep an idle connection (Node closes after five seconds): otherwise a request may meet a closing one.
 const KEEP_ALIVE_MS = 75_000;
 
-// From dist/src.
-const PACKAGE_FILE = new URL('../../package.json', import.meta.url);
-
 /**
  * Starts a hub.
  * @throws BraidError DATA_DIRECTORY_IN_USE; what the port, the database or the object store answer
@@ -45,11 +42,10 @@ export async function createHub(configuration: Configuration): Promise<Hub> {
     app.set('query parser', 'simple');
     app.disable('x-powered-by');
     app.enableShutdownHooks();
-    const { version } = JSON.parse(await readFile(PACKAGE_FILE, 'utf8')) as { version: string };
     const document = new DocumentBuilder()
       .setTitle('Braid')
       .setDescription('A self-hosted hub and composition server for LoRA adapters.')
-      .setVersion(version)
+      .setVersion(await readPackageVersion())
       .build();
     SwaggerModule.setup('api/docs', app, () => declareErrors(SwaggerModule.createDocument(app, document)));
     await app.listen(configuration.port, configuration.host);

@@ -1,7 +1,8 @@
-// Probes: /healthz says that the process answers, /readyz that database and object store do.
+// Probes: /healthz says that the process answers, /readyz that database and object store do; vLLM's /health and /ping are /readyz without a body.
 import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { DataSource } from 'typeorm';
+import { readPackageVersion } from '../config/package-version.js';
 import { OBJECT_STORE, type ObjectStore } from '../storage/object-store.js';
 import { fail } from './health.errors.js';
 
@@ -27,6 +28,18 @@ export class HealthController {
     await this.probe('the database', this.dataSource.query('SELECT 1'));
     await this.probe('the object store', this.objectStore.ping());
     return { status: 'ready' };
+  }
+
+  @Get(['health', 'ping'])
+  @ApiOperation({ summary: 'As /readyz, with an empty body: what vLLM and SageMaker call their probes' })
+  async healthy(): Promise<void> {
+    await this.ready();
+  }
+
+  @Get('version')
+  @ApiOperation({ summary: "The hub's version" })
+  async version(): Promise<{ version: string }> {
+    return { version: await readPackageVersion() };
   }
 
   private async probe(failing: string, answer: Promise<unknown>): Promise<void> {

@@ -1,13 +1,16 @@
-// Errors on the routes below /v1, in the shape that OpenAI's clients read.
+// Errors on the routes below /v1, and vLLM's beside them, in the shape that OpenAI's clients read.
 import { type BraidError } from './braid-error.js';
 
 export interface OpenAiErrorBody {
   readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string };
 }
 
+/** vLLM's, which it has outside /v1. */
+const ROOT_PATHS: ReadonlySet<string> = new Set(['/tokenize', '/detokenize']);
+
 /** Whether the path belongs to the OpenAI-compatible routes. */
 export function isOpenAiPath(path: string): boolean {
-  return path === '/v1' || path.startsWith('/v1/');
+  return path === '/v1' || path.startsWith('/v1/') || ROOT_PATHS.has(path);
 }
 
 function typeOf(status: number): string {

@@ -7,6 +7,8 @@ import { type Logger } from 'pino';
 const REQUEST_ID_HEADER = 'x-request-id';
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
+const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/health', '/ping']);
+
 const requestIds = new WeakMap<IncomingMessage, string>();
 
 /** The id under which the log speaks of this request; also in the answer's x-request-id. */
@@ -26,7 +28,7 @@ export function createRequestLog(logger: Logger): (request: Request, response: R
     response.once('close', () => {
       const complete = response.writableFinished;
       const status = response.statusCode;
-      const level = status >= 500 ? 'error' : path === '/healthz' || path === '/readyz' ? 'debug' : 'info';
+      const level = status >= 500 ? 'error' : PROBES.has(path) ? 'debug' : 'info';
       const durationMs = Math.round((performance.now() - startedAt) * 10) / 10;
       const fields = { room: 'http', requestId, method, path, status, durationMs };
       logger[level](complete ? fields : { ...fields, brokenOff: true }, 'request');

@@ -1,6 +1,6 @@
 // class-validator rules for fields of more than one type.
 import { ValidateBy } from 'class-validator';
-import { findPrompts } from '#src/serve/prompt.js';
+import { findPrompts, isTokenList } from '#src/serve/prompt.js';
 
 const MAX_STOPS = 16;
 const MAX_STOP_LENGTH = 1024;
@@ -45,5 +45,13 @@ export function IsPrompt(): PropertyDecorator {
       validate: (value) => findPrompts(value) !== undefined,
       defaultMessage: () => 'prompt must be a text, a list of token ids, or a list of texts or of lists of token ids',
     },
+  });
+}
+
+/** A list of token ids, possibly empty. */
+export function IsTokens(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isTokens',
+    validator: { validate: isTokenList, defaultMessage: () => 'tokens must be a list of token ids: whole numbers from 0' },
   });
 }

@@ -2,7 +2,7 @@
 import { type ArgumentMetadata, type PipeTransform, type Type } from '@nestjs/common';
 import { createValidationPipe } from '#src/http/validation.pipe.js';
 import { failServe } from '#src/serve/serve.errors.js';
-import { refuseUnsupportedFields } from '#src/serve/unsupported-fields.js';
+import { type CheckedRoute, refuseUnsupportedFields } from '#src/serve/unsupported-fields.js';
 
 /** Deeper than any request (messages, parts, JSON schemas in fields that are dropped); validation recurses, so deeper ones would exhaust the stack. */
 const MAX_DEPTH = 64;
@@ -12,7 +12,7 @@ export class OpenAiBodyPipe implements PipeTransform<unknown, Promise<unknown>> 
 
   constructor(
     bodyType: Type,
-    private readonly route: 'completion' | 'chat',
+    private readonly route: CheckedRoute,
   ) {
     this.validation = createValidationPipe({ unknownFields: 'ignore', expectedType: bodyType });
   }

@@ -3,15 +3,15 @@ import type { ApiResponseOptions } from '@nestjs/swagger';
 
 type Schema = Extract<NonNullable<ApiResponseOptions>, { schema: unknown }>['schema'];
 
-const text: Schema = { type: 'string' };
-const integer: Schema = { type: 'integer' };
+export const text: Schema = { type: 'string' };
+export const integer: Schema = { type: 'integer' };
 const tokenIds: Schema = { type: 'array', items: integer, description: 'With return_token_ids' };
 
-function object(properties: Record<string, Schema>, required: readonly string[] = Object.keys(properties)): Schema {
+export function object(properties: Record<string, Schema>, required: readonly string[] = Object.keys(properties)): Schema {
   return { type: 'object', properties, required: [...required] };
 }
 
-function list(items: Schema): Schema {
+export function list(items: Schema): Schema {
   return { type: 'array', items };
 }
 

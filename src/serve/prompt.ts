@@ -2,7 +2,7 @@
 
 export type Prompt = { readonly text: string } | { readonly ids: readonly number[] };
 
-function isTokenList(value: unknown): value is readonly number[] {
+export function isTokenList(value: unknown): value is readonly number[] {
   return Array.isArray(value) && value.every((id) => Number.isSafeInteger(id) && id >= 0);
 }
 

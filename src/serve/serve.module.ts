@@ -4,11 +4,13 @@ import { RegistryModule } from '#src/registry/registry.module.js';
 import { GenerationService } from '#src/serve/generation.service.js';
 import { OpenAiController } from '#src/serve/openai.controller.js';
 import { ServedModelsService } from '#src/serve/served-models.service.js';
+import { TokenizeController } from '#src/serve/tokenize/tokenize.controller.js';
+import { TokenizeService } from '#src/serve/tokenize/tokenize.service.js';
 import { TokenizerModule } from '#src/tokenizer/tokenizer.module.js';
 
 @Module({
   imports: [RegistryModule, TokenizerModule],
-  controllers: [OpenAiController],
-  providers: [GenerationService, ServedModelsService],
+  controllers: [OpenAiController, TokenizeController],
+  providers: [GenerationService, ServedModelsService, TokenizeService],
 })
 export class ServeModule {}

@@ -50,24 +50,33 @@ const COMPLETION: typeof BOTH = {
   best_of: [(value, body) => value === (body['n'] ?? 1), ' or equal to n'],
 };
 
+/** What a chat's prompt depends on. */
+const PROMPT: typeof BOTH = {
+  tools: [isEmpty, ' or empty'],
+  documents: [isEmpty, ' or empty'],
+  chat_template: [never, " (the model's own is used)"],
+  continue_final_message: [isOff, ' or false'],
+};
+
 const CHAT: typeof BOTH = {
   ...BOTH,
-  tools: [isEmpty, ' or empty'],
+  ...PROMPT,
   functions: [isEmpty, ' or empty'],
   tool_choice: [isOneOf('none', 'auto'), ' or "none"'],
   function_call: [isOneOf('none', 'auto'), ' or "none"'],
   modalities: [(value) => Array.isArray(value) && value.every((modality) => modality === 'text'), ' or ["text"]'],
   audio: [never, ''],
   web_search_options: [never, ''],
-  documents: [isEmpty, ' or empty'],
-  chat_template: [never, " (the model's own is used)"],
   echo: [isOff, ' or false'],
-  continue_final_message: [isOff, ' or false'],
 };
 
+const TABLES = { completion: COMPLETION, chat: CHAT, tokenize: PROMPT, detokenize: {} } as const;
+
+export type CheckedRoute = keyof typeof TABLES;
+
 /** @throws BraidError UNSUPPORTED_PARAMETER naming the first such field */
-export function refuseUnsupportedFields(body: Readonly<Record<string, unknown>>, route: 'completion' | 'chat'): void {
-  for (const [field, [isNeutral, neutral]] of Object.entries(route === 'chat' ? CHAT : COMPLETION)) {
+export function refuseUnsupportedFields(body: Readonly<Record<string, unknown>>, route: CheckedRoute): void {
+  for (const [field, [isNeutral, neutral]] of Object.entries<(typeof BOTH)[string]>(TABLES[route])) {
     const value = body[field];
     if (value === undefined || value === null || isNeutral(value, body)) continue;
     throw failServe('UNSUPPORTED_PARAMETER', { field, neutral });

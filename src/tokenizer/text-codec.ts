@@ -31,6 +31,8 @@ export interface TextCodec {
   applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions): string;
   /** The token's own text, special ones too; `bytes:\xe2\x96` where it is not whole characters. */
   tokenText(id: number): string;
+  /** The token as the vocabulary writes it (`Ġthe`, `▁the`); undefined for ids that the tokenizer does not know. */
+  vocabularyEntry(id: number): string | undefined;
   /** The token's own bytes; empty for ids that the tokenizer does not know. */
   tokenBytes(id: number): Uint8Array;
   readonly hasChatTemplate: boolean;
@@ -130,6 +132,10 @@ class HuggingFaceTextCodec implements TextCodec {
 
   tokenText(id: number): string {
     return textOfBytes(this.tokenBytes(id));
+  }
+
+  vocabularyEntry(id: number): string | undefined {
+    return this.vocabulary[id];
   }
 
   tokenBytes(id: number): Uint8Array {

@@ -24,7 +24,7 @@ describe('OpenAI error body', () => {
     assert.equal(openAiErrorBody(errorWith(413)).error.type, 'invalid_request_error');
   });
 
-  test('it is for the routes below /v1 alone', () => {
-    assert.deepEqual(['/v1', '/v1/models', '/v1x', '/api/v1/models', '/'].map(isOpenAiPath), [true, true, false, false, false]);
+  test('it is for the routes below /v1 and vLLM’s beside them', () => {
+    assert.deepEqual(['/v1', '/v1/models', '/tokenize', '/v1x', '/api/v1/models', '/'].map(isOpenAiPath), [true, true, true, false, false, false]);
   });
 });
