@@ -4,6 +4,7 @@ import { HubHttp } from './hub-http.js';
 import {
   type AdapterView,
   type BaseModelView,
+  type ComparisonView,
   type CompletionView,
   type CompositionView,
   type EvaluationDifferenceView,
@@ -195,6 +196,11 @@ export class HubClient {
 
   complete(request: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<CompletionView> {
     return this.http.json('/v1/completions', { method: 'POST', json: request, signal });
+  }
+
+  /** One prompt through many models. */
+  compare(request: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<ComparisonView> {
+    return this.http.json('/v1/compare', { method: 'POST', json: request, signal });
   }
 
   completionEvents(request: Readonly<Record<string, unknown>>, signal?: AbortSignal): AsyncGenerator<EventSourceMessage> {

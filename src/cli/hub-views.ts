@@ -26,6 +26,8 @@ export type EvaluationRequest = Omit<EvaluateRequest, 'examples' | 'choices'> & 
 /** What a job is started with; examples are sent as they were read. */
 export type JobRequest = Omit<ComposeRequest, 'examples'> & { readonly examples: readonly unknown[] };
 
+export type { Comparison as ComparisonView } from '#src/serve/compare/compare.service.js';
+
 /** The part of an OpenAI completion that is read here. */
 export interface CompletionView {
   readonly choices: readonly { readonly index: number; readonly text: string }[];

@@ -1,6 +1,6 @@
 // Runs one command line: parses, executes, turns every failure into one line on standard error and an exit status.
-import { readFile } from 'node:fs/promises';
 import { CommanderError } from 'commander';
+import { readPackageVersion } from '#src/config/package-version.js';
 import { CliError, EXIT } from './cli-error.js';
 import { HubError } from './hub-http.js';
 import { Interrupts } from './interrupts.js';
@@ -29,7 +29,7 @@ export async function runCommandLine(
   terminal: Terminal,
   interrupts: Interrupts,
 ): Promise<number> {
-  const program = createProgram({ terminal, env, interrupts }, await readVersion());
+  const program = createProgram({ terminal, env, interrupts }, await readPackageVersion());
   try {
     await program.parseAsync([...args], { from: 'user' });
     return 0;
@@ -40,12 +40,6 @@ export async function runCommandLine(
     terminal.err.write(json ? renderErrorJson(failure) : renderErrorLine(failure, terminal));
     return failure.exitCode;
   }
-}
-
-async function readVersion(): Promise<string> {
-  // dist/src/cli/main.js → package.json
-  const text = await readFile(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 function toCliError(error: unknown, command: string): CliError {

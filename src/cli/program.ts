@@ -1,5 +1,6 @@
 // The command tree: names, options, help. Each command registers itself from its own file.
 import { Command } from 'commander';
+import { registerCompare } from './commands/compare.js';
 import { registerComplete } from './commands/complete.js';
 import { registerCompose } from './commands/compose.js';
 import { registerDiff } from './commands/diff.js';
@@ -32,6 +33,7 @@ Examples:
       --examples examples.jsonl --query "words" --top 20          learn a weighted combination from examples
   braid eval hf/smollm2 acme/new-task --examples test.jsonl       measure it against the base
   braid complete acme/new-task "abc =>"                           call it
+  braid compare hf/smollm2 acme/new-task "abc =>"                 call several, side by side
   braid export acme/new-task --format gguf --out new-task.gguf    take it to llama.cpp
 
 Every command takes --json. Exit status: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted.`;
@@ -72,6 +74,7 @@ export function createProgram(context: CliContext, version: string): Command {
     registerReport,
     registerExport,
     registerComplete,
+    registerCompare,
   ]) {
     register(program, context);
   }

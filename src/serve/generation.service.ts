@@ -4,9 +4,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIGURATION, type Configuration } from '#src/config/configuration.js';
 import { type Engine, ENGINES, type Engines } from '#src/runtime/engine.js';
 import { type AnswerHead, type AnswerWriter, type StreamUsage, writeChunks, writeWhole } from '#src/serve/answer-writer.js';
-import { createChatWriter } from '#src/serve/chat-answer.js';
+import { type ChatBody, createChatWriter } from '#src/serve/chat-answer.js';
 import type { ChatRequestDto } from '#src/serve/chat-request.dto.js';
-import { createCompletionWriter } from '#src/serve/completion-answer.js';
+import { type CompletionBody, createCompletionWriter } from '#src/serve/completion-answer.js';
 import type { CompletionRequestDto } from '#src/serve/completion-request.dto.js';
 import type { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
 import type { TokenWriter } from '#src/serve/logprobs.js';
@@ -18,7 +18,7 @@ import type { TextCodec } from '#src/tokenizer/text-codec.js';
 import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 
 /** A whole answer, or its chunks as they come. */
-export type Answer = { readonly body: object } | { readonly chunks: AsyncGenerator<object, void, undefined> };
+export type Answer<Body extends object = object> = { readonly body: Body } | { readonly chunks: AsyncGenerator<object, void, undefined> };
 
 /** What a request needs once its model is known. */
 interface Ground {
@@ -37,7 +37,7 @@ export class GenerationService {
   ) {}
 
   /** @param signal ends the work when the client leaves. @throws BraidError as the plan, the engine and the names of models do */
-  async complete(request: CompletionRequestDto, signal: AbortSignal): Promise<Answer> {
+  async complete(request: CompletionRequestDto, signal: AbortSignal): Promise<Answer<CompletionBody>> {
     const ground = await this.prepare(request);
     const plan = planCompletion(request, ground.codec, ground.engine, ground.served.prompt);
     const writer = createCompletionWriter(renderOptions(request, ground.codec, plan));
@@ -45,7 +45,7 @@ export class GenerationService {
   }
 
   /** @param signal ends the work when the client leaves. @throws BraidError as the plan, the engine and the names of models do */
-  async chat(request: ChatRequestDto, signal: AbortSignal): Promise<Answer> {
+  async chat(request: ChatRequestDto, signal: AbortSignal): Promise<Answer<ChatBody>> {
     const ground = await this.prepare(request);
     const plan = planChat(request, ground.codec, ground.engine, ground.served.prompt);
     const writer = createChatWriter(renderOptions(request, ground.codec, plan));
@@ -64,7 +64,7 @@ export class GenerationService {
     plan: GenerationPlan,
     writer: AnswerWriter<Body>,
     { prefix, signal }: { readonly prefix: string; readonly signal: AbortSignal },
-  ): Promise<Answer> {
+  ): Promise<Answer<Body>> {
     const head: AnswerHead = {
       id: `${prefix}-${randomUUID().replaceAll('-', '')}`,
       created: Math.floor(Date.now() / 1000),

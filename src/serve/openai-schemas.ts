@@ -90,8 +90,23 @@ export const chatSchema = answer(
   { prompt_token_ids: tokenIds },
 );
 
-export const openAiErrorSchema = object({
-  error: object({ message: text, type: text, param: { type: 'string', nullable: true }, code: text }),
+const openAiError = object({ message: text, type: text, param: { type: 'string', nullable: true }, code: text });
+export const openAiErrorSchema = object({ error: openAiError });
+
+export const comparisonSchema = object({
+  id: text,
+  object: { type: 'string', enum: ['comparison'] },
+  created: integer,
+  choices: {
+    ...list(
+      object({ index: integer, model: text, text, message, ...finish, system_fingerprint: text, usage, error: openAiError }, [
+        'index',
+        'model',
+      ]),
+    ),
+    description: 'One per model, in order: text or message with finish_reason and usage, or error',
+  },
+  usage,
 });
 
 /** One answer's content types: the object, or with `stream: true` events that hold its chunks. */

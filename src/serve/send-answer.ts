@@ -45,7 +45,8 @@ export async function sendAnswer(response: ServerResponse, answer: Answer, signa
   }
 }
 
-function visibleError(error: unknown): BraidError {
+/** What a client may see of an error that cannot be the status of its answer any more; ours are logged. */
+export function visibleError(error: unknown): BraidError {
   if (error instanceof BraidError && error.status < 500) return error;
   logger.error('a stream failed under way', { err: error });
   if (error instanceof BraidError) return error;

@@ -1,6 +1,8 @@
 // Tokens from a base model plus a composition, as OpenAI's API gives them. The engines come from the runtime, which is global.
 import { Module } from '@nestjs/common';
 import { RegistryModule } from '#src/registry/registry.module.js';
+import { CompareController } from '#src/serve/compare/compare.controller.js';
+import { CompareService } from '#src/serve/compare/compare.service.js';
 import { GenerationService } from '#src/serve/generation.service.js';
 import { OpenAiController } from '#src/serve/openai.controller.js';
 import { ServedModelsService } from '#src/serve/served-models.service.js';
@@ -10,7 +12,7 @@ import { TokenizerModule } from '#src/tokenizer/tokenizer.module.js';
 
 @Module({
   imports: [RegistryModule, TokenizerModule],
-  controllers: [OpenAiController, TokenizeController],
-  providers: [GenerationService, ServedModelsService, TokenizeService],
+  controllers: [OpenAiController, TokenizeController, CompareController],
+  providers: [GenerationService, ServedModelsService, TokenizeService, CompareService],
 })
 export class ServeModule {}

@@ -70,7 +70,14 @@ const CHAT: typeof BOTH = {
   echo: [isOff, ' or false'],
 };
 
-const TABLES = { completion: COMPLETION, chat: CHAT, tokenize: PROMPT, detokenize: {} } as const;
+const COMPARE: typeof BOTH = {
+  ...CHAT,
+  stream: [isOff, ' or false'],
+  n: [isOne, ' or 1'],
+  logprobs: [isOff, ' or false'],
+};
+
+const TABLES = { completion: COMPLETION, chat: CHAT, compare: COMPARE, tokenize: PROMPT, detokenize: {} } as const;
 
 export type CheckedRoute = keyof typeof TABLES;
 

@@ -5,22 +5,17 @@ import { CliError, EXIT } from '../cli-error.js';
 import { hubErrorOf } from '../hub-http.js';
 import { type CompletionView } from '../hub-views.js';
 import { Invocation, type CliContext } from '../invocation.js';
-import { collect, mixture, realNumber, versionedName, wholeNumber, type MixturePart } from '../options.js';
+import { mixture, versionedName, type MixturePart } from '../options.js';
+import { addSamplingOptions, samplingFields, type SamplingOptions } from '../sampling-options.js';
 import { printable } from '../terminal.js';
 
-interface CompleteOptions {
-  readonly maxTokens: number;
-  readonly temperature: number;
-  readonly topP?: number;
-  readonly topK?: number;
-  readonly seed?: number;
-  readonly stop?: readonly string[];
+interface CompleteOptions extends SamplingOptions {
   readonly mixture?: readonly MixturePart[];
   readonly space: 'delta' | 'factor';
 }
 
 export function registerComplete(program: Command, context: CliContext): void {
-  program
+  const command = program
     .command('complete')
     .summary('continue a prompt')
     .description('Continue a prompt with a base model, an adapter or a composition.')
@@ -29,16 +24,11 @@ export function registerComplete(program: Command, context: CliContext): void {
       return text;
     })
     .argument('<prompt>', 'the text to continue, taken as it is; - reads it from standard input')
-    .option('--max-tokens <n>', 'tokens at most', wholeNumber(1, 1_000_000), 64)
-    .option('--temperature <t>', '0 takes the likeliest token', realNumber(0, 100), 0)
-    .option('--top-p <p>', 'sample from the likeliest tokens that hold this share', realNumber(0, 1))
-    .option('--top-k <n>', 'sample from this many likeliest tokens', wholeNumber(1, 1_000_000))
-    .option('--seed <n>', 'the same seed samples the same text', wholeNumber(0, 2 ** 31 - 1))
-    .option('--stop <text>', 'end before this text; may be repeated', collect)
+    .addHelpText('after', '\nExample:\n  braid complete acme/tiny "REVERSE UPPER: ab cd =>" --mixture acme/reverse=0.8,acme/upper=0.5');
+  addSamplingOptions(command)
     .option('--mixture <adapter=weight,…>', 'add weighted adapters to a base model for this request', mixture)
     .addOption(new Option('--space <name>', 'with --mixture: what weights act on').choices(['delta', 'factor']).default('delta'))
-    .addHelpText('after', '\nExample:\n  braid complete acme/tiny "REVERSE UPPER: ab cd =>" --mixture acme/reverse=0.8,acme/upper=0.5')
-    .action(async (model: string, prompt: string, options: CompleteOptions, command: Command) => {
+    .action(async (model: string, prompt: string, options: CompleteOptions) => {
       const invocation = new Invocation(context, command);
       const request = createRequest(model, prompt === '-' ? await readAll(process.stdin) : prompt, options);
       if (invocation.json) {
@@ -51,19 +41,13 @@ export function registerComplete(program: Command, context: CliContext): void {
 }
 
 function createRequest(model: string, prompt: string, options: CompleteOptions): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(
-    Object.entries({
-      model,
-      prompt,
-      max_tokens: options.maxTokens,
-      temperature: options.temperature,
-      top_p: options.topP,
-      top_k: options.topK,
-      seed: options.seed,
-      stop: options.stop,
-      mixture: options.space === 'factor' && options.mixture !== undefined ? { space: 'factor', parts: options.mixture } : options.mixture,
-    }).filter(([, value]) => value !== undefined),
-  );
+  const { mixture: parts, space } = options;
+  return {
+    model,
+    prompt,
+    ...samplingFields(options),
+    ...(parts === undefined ? {} : { mixture: space === 'factor' ? { space, parts } : parts }),
+  };
 }
 
 async function stream(invocation: Invocation, request: Readonly<Record<string, unknown>>): Promise<void> {

@@ -2,6 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { assertTokens, encodeChat, encodePrompt } from '#src/serve/encode-prompt.js';
 import { writeFront } from '#src/serve/front.js';
+import { assertOneInput } from '#src/serve/one-input.js';
 import { failServe } from '#src/serve/serve.errors.js';
 import { ServedModelsService } from '#src/serve/served-models.service.js';
 import type { DetokenizeRequestDto, TokenizeRequestDto } from '#src/serve/tokenize/tokenize-request.dto.js';
@@ -29,11 +30,8 @@ export class TokenizeService {
    * @throws BraidError MODEL_NOT_FOUND, INVALID_VALUE, and as a completion or chat of it
    */
   async tokenize(request: TokenizeRequestDto): Promise<TokenizedPrompt> {
+    assertOneInput(request);
     const text = request.prompt ?? undefined;
-    const isChat = request.messages !== undefined && request.messages !== null;
-    if (isChat === (text !== undefined)) {
-      throw failServe('INVALID_VALUE', { field: 'prompt', rule: `or messages is needed; found ${isChat ? 'both' : 'neither'}` });
-    }
     const { baseModel, prompt: own } = await this.models.resolve(request.model, null);
     const codec = await this.tokenizers.get(baseModel);
     const { ids } =
