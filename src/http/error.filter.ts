@@ -1,7 +1,8 @@
-// The one place where errors become answers: { error: { code, message, retryable, ...fields } }, below /v1 in OpenAI's shape.
+// The one place where errors become answers: { error: { code, message, retryable, ...fields } }, below /v1 in OpenAI's shape, on LoRAX's routes in LoRAX's.
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import { type Request, type Response } from 'express';
 import { type BraidError } from './braid-error.js';
+import { isLoraxRequest, loraxErrorBody } from './lorax-error.js';
 import { isOpenAiPath, openAiErrorBody } from './openai-error.js';
 import { requestIdOf } from './request-log.js';
 import { toBraidError } from './to-braid-error.js';
@@ -9,6 +10,11 @@ import { toBraidError } from './to-braid-error.js';
 /** The body of an error answer on Braid's own routes. */
 export function errorBody(error: BraidError): { error: Record<string, unknown> } {
   return { error: { code: error.code, message: error.message, retryable: error.retryable, ...error.fields } };
+}
+
+function bodyFor(request: Request, error: BraidError): object {
+  if (isOpenAiPath(request.path)) return openAiErrorBody(error);
+  return isLoraxRequest(request) ? loraxErrorBody(error) : errorBody(error);
 }
 
 // A batch of generation or a restarted worker frees the way within seconds.
@@ -30,6 +36,6 @@ export class ErrorFilter implements ExceptionFilter {
       return;
     }
     if (error.retryable) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
-    response.status(error.status).json(isOpenAiPath(request.path) ? openAiErrorBody(error) : errorBody(error));
+    response.status(error.status).json(bodyFor(request, error));
   }
 }

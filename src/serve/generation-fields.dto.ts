@@ -1,59 +1,15 @@
 // The fields that completions and chats share, checked; names and meanings are OpenAI's, further ones vLLM's.
-import { ApiExtraModels, ApiPropertyOptional, ApiProperty, getSchemaPath } from '@nestjs/swagger';
+import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import {
-  ArrayMaxSize,
-  ArrayMinSize,
-  IsArray,
-  IsBoolean,
-  IsIn,
-  IsInt,
-  IsNumber,
-  IsOptional,
-  IsString,
-  Max,
-  MaxLength,
-  Min,
-  ValidateNested,
-} from 'class-validator';
-import { type Space, SPACES } from '#src/registry/composition-version.entity.js';
-import { IsMixture, IsStop } from '#src/serve/field-validators.js';
+import { ArrayMaxSize, IsArray, IsBoolean, IsInt, IsNumber, IsOptional, Max, Min, ValidateNested } from 'class-validator';
+import { IsStop } from '#src/serve/field-validators.js';
+import { ModelFieldsDto } from '#src/serve/model-fields.dto.js';
 
 const MAX_CHOICES = 128;
-const MAX_MIXTURE_PARTS = 64;
-/** The runtime's own bound; compositions use ±1.5. */
-const MAX_WEIGHT = 1e4;
 const MAX_STOP_TOKENS = 48;
 /** OpenAI's are integers of 64 bits. */
 const SEED_LIMIT = 2 ** 63;
 const seedRange = { message: '$property must be from -2^63 to 2^63' };
-
-export class MixturePartDto {
-  @ApiProperty({ example: 'braid/reverse@1.0.0', description: 'An adapter of the base model: ns/name or ns/name@version' })
-  @IsString()
-  @MaxLength(256)
-  adapter: string;
-
-  @ApiProperty({ example: 0.5, description: 'wᵢ; 0 leaves the adapter out' })
-  @IsNumber({ allowNaN: false, allowInfinity: false })
-  @Min(-MAX_WEIGHT)
-  @Max(MAX_WEIGHT)
-  weight: number;
-}
-
-export class SpacedMixtureDto {
-  @ApiProperty({ enum: SPACES, description: 'delta: W₀ + Σ wᵢ·sᵢ·BᵢAᵢ; factor: W₀ + (Σ wᵢ·sᵢ·Bᵢ)(Σ wᵢ·Aᵢ), for adapters of one shape' })
-  @IsIn(SPACES)
-  space: Space;
-
-  @ApiProperty({ type: [MixturePartDto] })
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(MAX_MIXTURE_PARTS)
-  @ValidateNested({ each: true })
-  @Type(() => MixturePartDto)
-  parts: MixturePartDto[];
-}
 
 export class StreamOptionsDto {
   @ApiPropertyOptional({ type: 'boolean', nullable: true, description: 'Send one more chunk with the usage of the whole request' })
@@ -67,23 +23,7 @@ export class StreamOptionsDto {
   continuous_usage_stats?: boolean | null;
 }
 
-@ApiExtraModels(MixturePartDto, SpacedMixtureDto)
-export class GenerationFieldsDto {
-  @ApiProperty({ example: 'braid/words', description: 'A base model, ns/adapter[@version] or ns/composition[@version]' })
-  @IsString()
-  @MaxLength(256)
-  model: string;
-
-  @ApiPropertyOptional({
-    oneOf: [{ type: 'array', items: { $ref: getSchemaPath(MixturePartDto) } }, { $ref: getSchemaPath(SpacedMixtureDto) }],
-    description: 'Adapters to put on the base model named by model, for this request alone; a list is meant in delta space',
-  })
-  @IsOptional()
-  @IsMixture(MAX_MIXTURE_PARTS)
-  @ValidateNested()
-  @Type((field) => (Array.isArray(field?.object['mixture']) ? MixturePartDto : SpacedMixtureDto))
-  mixture?: MixturePartDto[] | SpacedMixtureDto | null;
-
+export class GenerationFieldsDto extends ModelFieldsDto {
   @ApiPropertyOptional({ type: 'integer', nullable: true, default: 1, minimum: 1, maximum: MAX_CHOICES, description: 'Answers per prompt' })
   @IsOptional()
   @IsInt()

@@ -10,8 +10,9 @@ import { type CompletionBody, createCompletionWriter } from '#src/serve/completi
 import type { CompletionRequestDto } from '#src/serve/completion-request.dto.js';
 import type { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
 import type { TokenWriter } from '#src/serve/logprobs.js';
+import type { ModelFieldsDto } from '#src/serve/model-fields.dto.js';
 import { type GenerationPlan, planChat, planCompletion } from '#src/serve/plan-generation.js';
-import { runPlan } from '#src/serve/run-plan.js';
+import { type IndexedPiece, runPlan } from '#src/serve/run-plan.js';
 import { type ServedModel, ServedModelsService } from '#src/serve/served-models.service.js';
 import type { Usage } from '#src/serve/usage.js';
 import type { TextCodec } from '#src/tokenizer/text-codec.js';
@@ -21,7 +22,7 @@ import { TokenizerService } from '#src/tokenizer/tokenizer.service.js';
 export type Answer<Body extends object = object> = { readonly body: Body } | { readonly chunks: AsyncGenerator<object, void, undefined> };
 
 /** What a request needs once its model is known. */
-interface Ground {
+export interface Ground {
   readonly served: ServedModel;
   readonly engine: Engine;
   readonly codec: TextCodec;
@@ -52,15 +53,22 @@ export class GenerationService {
     return this.answer(request, ground, plan, writer, { prefix: 'chatcmpl', signal });
   }
 
-  private async prepare(request: GenerationFieldsDto): Promise<Ground> {
-    const served = await this.models.resolve(request.model, request.mixture);
+  /** The engine and the codec of the model that a request means. @throws BraidError as the engine and the names of models do */
+  async prepare(request: ModelFieldsDto): Promise<Ground> {
+    const served = await this.models.resolve(request);
     const [engine, codec] = await Promise.all([this.engines.get(served.baseModel.digest), this.tokenizers.get(served.baseModel)]);
     return { served, engine, codec };
   }
 
+  /** The plan's answers, piece by piece. @param signal ends the work when the client leaves */
+  run({ served, engine, codec }: Ground, plan: GenerationPlan, signal: AbortSignal): AsyncGenerator<IndexedPiece, void, undefined> {
+    const rowsAtATime = Math.min(this.configuration.maxBatchRows, this.configuration.maxQueue);
+    return runPlan(engine, codec, plan, { mixture: served.mixture, signal, rowsAtATime });
+  }
+
   private async answer<Body extends { usage?: Usage | null }>(
     request: GenerationFieldsDto,
-    { served, engine, codec }: Ground,
+    ground: Ground,
     plan: GenerationPlan,
     writer: AnswerWriter<Body>,
     { prefix, signal }: { readonly prefix: string; readonly signal: AbortSignal },
@@ -69,10 +77,9 @@ export class GenerationService {
       id: `${prefix}-${randomUUID().replaceAll('-', '')}`,
       created: Math.floor(Date.now() / 1000),
       model: request.model,
-      system_fingerprint: fingerprint(served),
+      system_fingerprint: fingerprint(ground.served),
     };
-    const rowsAtATime = Math.min(this.configuration.maxBatchRows, this.configuration.maxQueue);
-    const pieces = runPlan(engine, codec, plan, { mixture: served.mixture, signal, rowsAtATime });
+    const pieces = this.run(ground, plan, signal);
     if (!plan.isStream) return { body: await writeWhole(pieces, plan, head, writer) };
     return { chunks: writeChunks(pieces, plan, head, writer, streamUsage(request)) };
   }

@@ -29,7 +29,8 @@ export interface ChatLogprobs {
 /** JSON has no infinity; OpenAI writes −9999.0 for a token that is all but impossible. */
 const LEAST_LOGPROB = -9999;
 
-function finite(logprob: number): number {
+/** As JSON can say it. */
+export function finite(logprob: number): number {
   return logprob >= LEAST_LOGPROB ? logprob : LEAST_LOGPROB;
 }
 

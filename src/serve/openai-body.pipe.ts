@@ -1,4 +1,4 @@
-// Checks a body of the OpenAI-compatible routes: unsupported fields are refused by name, other unknown ones dropped, known ones validated.
+// Checks a body of the routes whose protocol is another server's: unsupported fields are refused by name, other unknown ones dropped, known ones validated.
 import { type ArgumentMetadata, type PipeTransform, type Type } from '@nestjs/common';
 import { createValidationPipe } from '#src/http/validation.pipe.js';
 import { failServe } from '#src/serve/serve.errors.js';
@@ -13,6 +13,8 @@ export class OpenAiBodyPipe implements PipeTransform<unknown, Promise<unknown>> 
   constructor(
     bodyType: Type,
     private readonly route: CheckedRoute,
+    /** The object inside the body that has the route's fields; without it the body itself. */
+    private readonly within?: string,
   ) {
     this.validation = createValidationPipe({ unknownFields: 'ignore', expectedType: bodyType });
   }
@@ -23,7 +25,9 @@ export class OpenAiBodyPipe implements PipeTransform<unknown, Promise<unknown>> 
       throw failServe('INVALID_BODY', { found: body === undefined ? 'no JSON body' : Array.isArray(body) ? 'a list' : typeof body });
     }
     if (isDeeperThan(body, MAX_DEPTH)) throw failServe('INVALID_BODY', { found: `values nested more than ${MAX_DEPTH} deep` });
-    refuseUnsupportedFields(body as Readonly<Record<string, unknown>>, this.route);
+    const fields = body as Readonly<Record<string, unknown>>;
+    if (this.within === undefined) refuseUnsupportedFields(fields, this.route);
+    else refuseUnsupportedFields((fields[this.within] ?? {}) as Readonly<Record<string, unknown>>, this.route, `${this.within}.`);
     return this.validation.transform(body, metadata) as Promise<unknown>;
   }
 }

@@ -59,6 +59,13 @@ const DEFAULT_COMPLETION_TOKENS = 16;
 /** Answers of one request; more belong into several requests, of which each can fail alone. */
 const MAX_ANSWERS = 4096;
 
+export interface CompletionDefaults {
+  /** The name of the prompt in the request, for errors. @default 'prompt' */
+  readonly field?: string;
+  /** Tokens to generate where the request does not say; never more than fit. @default 16 */
+  readonly maxTokens?: number;
+}
+
 /**
  * @param own what the model puts in front of every prompt
  * @throws BraidError INVALID_VALUE, CONTEXT_LENGTH_EXCEEDED, PROMPT_IS_CHAT
@@ -68,6 +75,7 @@ export function planCompletion(
   codec: TextCodec,
   limits: ModelLimits,
   own: CompositionPrompt | null = null,
+  { field: name = 'prompt', maxTokens = DEFAULT_COMPLETION_TOKENS }: CompletionDefaults = {},
 ): GenerationPlan {
   const front = writeFront(request.model, own);
   const prompts = findPrompts(request.prompt) ?? [];
@@ -87,13 +95,13 @@ export function planCompletion(
     separator: front === '' || request.ignore_eos === true ? undefined : SEPARATOR,
     topLogprobs,
     prompts: prompts.map((prompt, i) => {
-      const field = prompts.length === 1 ? 'prompt' : `prompt[${i}]`;
+      const field = prompts.length === 1 ? name : `${name}[${i}]`;
       const addSpecialTokens = request.add_special_tokens ?? true;
       const encoded = encodePrompt(prompt, codec, limits, { field, addSpecialTokens, front, own });
       return {
         ids: encoded.ids,
         ...(echo ? { echo: planEcho(prompt, encoded, codec, { isScored: topLogprobs !== undefined, addSpecialTokens, front }) } : {}),
-        maxTokens: planMaxTokens(encoded.ids.length, request.max_tokens ?? undefined, DEFAULT_COMPLETION_TOKENS, limits, { field, own }),
+        maxTokens: planMaxTokens(encoded.ids.length, request.max_tokens ?? undefined, maxTokens, limits, { field, own }),
       };
     }),
   };

@@ -16,11 +16,26 @@ export function clientSignal(response: ServerResponse): AbortSignal {
   return controller.signal;
 }
 
+/** How a protocol ends its streams, and what it says of an error under way. */
+export interface StreamProtocol {
+  /** The data of a last event; without it the stream just ends. */
+  readonly end?: string;
+  readonly errorBody: (error: BraidError) => object;
+}
+
+const OPENAI: StreamProtocol = { end: '[DONE]', errorBody: openAiErrorBody };
+
 /**
  * Sends the answer. A stream's head is sent with its first chunk, so an error before that still has its own status;
  * a later one is an event of its own, which OpenAI's clients throw.
+ * @param protocol of a stream. @default OpenAI's
  */
-export async function sendAnswer(response: ServerResponse, answer: Answer, signal: AbortSignal): Promise<void> {
+export async function sendAnswer(
+  response: ServerResponse,
+  answer: Answer,
+  signal: AbortSignal,
+  protocol: StreamProtocol = OPENAI,
+): Promise<void> {
   if ('body' in answer) {
     response.writeHead(200, { 'Content-Type': 'application/json; charset=utf-8' }).end(JSON.stringify(answer.body));
     return;
@@ -33,9 +48,9 @@ export async function sendAnswer(response: ServerResponse, answer: Answer, signa
       for (; next.done !== true; next = await chunks.next()) await writeEvent(response, JSON.stringify(next.value), signal);
     } catch (error) {
       signal.throwIfAborted();
-      await writeEvent(response, JSON.stringify(openAiErrorBody(visibleError(error))), signal);
+      await writeEvent(response, JSON.stringify(protocol.errorBody(visibleError(error))), signal);
     }
-    await writeEvent(response, '[DONE]', signal);
+    if (protocol.end !== undefined) await writeEvent(response, protocol.end, signal);
     response.end();
   } catch (error) {
     // When the client is gone, nobody is left to tell.

@@ -33,7 +33,7 @@ export const serveErrors = {
   MIXTURE_NEEDS_BASE: {
     status: 400,
     message:
-      'With a mixture, model must be the base model alone, but {model} is {kind}: write model = {baseModel} and put the adapters into mixture.',
+      'With {way}, model must be the base model alone, but {model} is {kind}: write model = {baseModel} and name the adapters in {way}.',
     fields: ['field'],
   },
   MIXTURE_NOT_ADAPTER: {
@@ -44,6 +44,16 @@ export const serveErrors = {
   MIXTURE_WRONG_BASE: {
     status: 400,
     message: '{field}: {name} was made for the base model {found}, not for {expected}.',
+    fields: ['field'],
+  },
+  BASE_MODEL_NEEDED: {
+    status: 400,
+    message: 'The hub has {count} base models{names}, and the request names neither one nor an adapter: write {field}, a base model.',
+    fields: ['field'],
+  },
+  MERGE_STRATEGY_UNSUPPORTED: {
+    status: 400,
+    message: '{field} is {found}, which Braid does not serve: write linear, or leave it out; POST /api/compositions/jobs learns weights.',
     fields: ['field'],
   },
 } as const satisfies ErrorTable;

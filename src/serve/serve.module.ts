@@ -4,6 +4,8 @@ import { RegistryModule } from '#src/registry/registry.module.js';
 import { CompareController } from '#src/serve/compare/compare.controller.js';
 import { CompareService } from '#src/serve/compare/compare.service.js';
 import { GenerationService } from '#src/serve/generation.service.js';
+import { LoraxController } from '#src/serve/lorax/lorax.controller.js';
+import { LoraxService } from '#src/serve/lorax/lorax.service.js';
 import { OpenAiController } from '#src/serve/openai.controller.js';
 import { ServedModelsService } from '#src/serve/served-models.service.js';
 import { TokenizeController } from '#src/serve/tokenize/tokenize.controller.js';
@@ -12,7 +14,7 @@ import { TokenizerModule } from '#src/tokenizer/tokenizer.module.js';
 
 @Module({
   imports: [RegistryModule, TokenizerModule],
-  controllers: [OpenAiController, TokenizeController, CompareController],
-  providers: [GenerationService, ServedModelsService, TokenizeService, CompareService],
+  controllers: [OpenAiController, TokenizeController, CompareController, LoraxController],
+  providers: [GenerationService, ServedModelsService, TokenizeService, CompareService, LoraxService],
 })
 export class ServeModule {}

@@ -12,8 +12,9 @@ import { RegistryService, type ResolvedModel } from '#src/registry/registry.serv
 import type { Mixture } from '#src/runtime/engine.js';
 import { createMixture } from '#src/runtime/factor-mixture.js';
 import { fail as failRuntime } from '#src/runtime/runtime.errors.js';
-import type { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
 import { baseModelCard, type ModelCard, type ModelList, repositoryCard, resolvedCard } from '#src/serve/model-card.js';
+import type { ModelFieldsDto } from '#src/serve/model-fields.dto.js';
+import { findRequestedAdapters, type RequestedAdapters, type RequestedPart } from '#src/serve/requested-adapters.js';
 import { failServe } from '#src/serve/serve.errors.js';
 
 /** What to compute for a request. */
@@ -25,6 +26,8 @@ export interface ServedModel {
   readonly prompt: CompositionPrompt | null;
 }
 
+type Requested<Kind extends RequestedAdapters['kind']> = Extract<RequestedAdapters, { readonly kind: Kind }>;
+
 const PAGE = 1000;
 const KIND_NAMES = { base: 'a base model', adapter: 'an adapter', composition: 'a composition' } as const;
 
@@ -33,27 +36,24 @@ export class ServedModelsService {
   constructor(private readonly registry: RegistryService) {}
 
   /**
-   * What `model`, or the base `model` under an ad-hoc mixture, means.
-   * @throws BraidError MODEL_NOT_FOUND, MIXTURE_NEEDS_BASE, MIXTURE_NOT_ADAPTER, MIXTURE_WRONG_BASE, FACTORS_DIFFER
+   * What `model` means, alone or as the base under the adapters of the request.
+   * @throws BraidError MODEL_NOT_FOUND, MIXTURE_NEEDS_BASE, MIXTURE_NOT_ADAPTER, MIXTURE_WRONG_BASE, FACTORS_DIFFER; as findRequestedAdapters
    */
-  async resolve(model: string, mixture: GenerationFieldsDto['mixture']): Promise<ServedModel> {
+  async resolve({ model, ...fields }: ModelFieldsDto): Promise<ServedModel> {
+    const requested = findRequestedAdapters(fields);
     const resolved = await this.find(model, 'model');
-    if (mixture === undefined || mixture === null)
-      return { baseModel: resolved.baseModel, mixture: createMixture(mixtureOfModel(resolved)), prompt: promptOfModel(resolved) };
+    if (requested.kind === 'none') return servedModel(resolved);
     const { baseModel, kind } = resolved;
-    if (kind !== 'base')
-      throw failServe('MIXTURE_NEEDS_BASE', { field: 'model', model, kind: KIND_NAMES[kind], baseModel: baseModel.name });
-    const isList = Array.isArray(mixture);
-    const { space, parts } = isList ? { space: 'delta' as const, parts: mixture } : mixture;
-    const list = isList ? 'mixture' : 'mixture.parts';
-    const versions = await Promise.all(parts.map(({ adapter }, i) => this.resolvePart(adapter, `${list}[${i}].adapter`, baseModel)));
-    const mismatch = space === 'factor' ? findFactorMismatch(versions) : undefined;
-    if (mismatch !== undefined) throw failRuntime('FACTORS_DIFFER', { ...mismatch });
-    return {
-      baseModel,
-      mixture: createMixture({ space, parts: versions.map(({ digest }, i) => ({ digest, weight: parts[i]?.weight ?? 0 })) }),
-      prompt: null,
-    };
+    if (kind !== 'base') {
+      throw failServe('MIXTURE_NEEDS_BASE', {
+        field: 'model',
+        way: requested.field,
+        model,
+        kind: KIND_NAMES[kind],
+        baseModel: baseModel.name,
+      });
+    }
+    return requested.kind === 'named' ? this.resolveNamed(requested, baseModel) : this.resolveMixture(requested, baseModel);
   }
 
   /** Every name that can be served: base models first, then adapters and compositions, each under its bare name. */
@@ -73,12 +73,32 @@ export class ServedModelsService {
     return resolvedCard(id, await this.find(id, 'model'));
   }
 
-  private async resolvePart(adapter: string, field: string, baseModel: BaseModel): Promise<AdapterVersion> {
-    const resolved = await this.find(adapter, field);
-    if (resolved.kind !== 'adapter') throw failServe('MIXTURE_NOT_ADAPTER', { field, name: adapter, kind: KIND_NAMES[resolved.kind] });
-    if (resolved.baseModel.id !== baseModel.id) {
-      throw failServe('MIXTURE_WRONG_BASE', { field, name: adapter, found: resolved.baseModel.name, expected: baseModel.name });
-    }
+  /** The base model of a name. @param field where the name stands. @throws BraidError MODEL_NOT_FOUND */
+  async getBaseName(name: string, field: string): Promise<string> {
+    return (await this.find(name, field)).baseModel.name;
+  }
+
+  private async resolveNamed({ field, name }: Requested<'named'>, baseModel: BaseModel): Promise<ServedModel> {
+    const resolved = await this.find(name, field);
+    assertSameBase({ field, name, resolved, baseModel });
+    return servedModel(resolved);
+  }
+
+  private async resolveMixture({ space, parts }: Requested<'mixture'>, baseModel: BaseModel): Promise<ServedModel> {
+    const versions = await Promise.all(parts.map((part) => this.resolvePart(part, baseModel)));
+    const mismatch = space === 'factor' ? findFactorMismatch(versions) : undefined;
+    if (mismatch !== undefined) throw failRuntime('FACTORS_DIFFER', { ...mismatch });
+    return {
+      baseModel,
+      mixture: createMixture({ space, parts: versions.map(({ digest }, i) => ({ digest, weight: parts[i]?.weight ?? 0 })) }),
+      prompt: null,
+    };
+  }
+
+  private async resolvePart({ adapter: name, field }: RequestedPart, baseModel: BaseModel): Promise<AdapterVersion> {
+    const resolved = await this.find(name, field);
+    if (resolved.kind !== 'adapter') throw failServe('MIXTURE_NOT_ADAPTER', { field, name, kind: KIND_NAMES[resolved.kind] });
+    assertSameBase({ field, name, resolved, baseModel });
     return resolved.version;
   }
 
@@ -91,6 +111,23 @@ export class ServedModelsService {
       throw isUnknown ? failServe('MODEL_NOT_FOUND', { field, reason: sentence(error.message) }, error) : error;
     }
   }
+}
+
+function servedModel(resolved: ResolvedModel): ServedModel {
+  return { baseModel: resolved.baseModel, mixture: createMixture(mixtureOfModel(resolved)), prompt: promptOfModel(resolved) };
+}
+
+interface NamedModel {
+  readonly field: string;
+  readonly name: string;
+  readonly resolved: ResolvedModel;
+  readonly baseModel: BaseModel;
+}
+
+/** @throws BraidError MIXTURE_WRONG_BASE */
+function assertSameBase({ field, name, resolved, baseModel }: NamedModel): void {
+  const { id, name: found } = resolved.baseModel;
+  if (id !== baseModel.id) throw failServe('MIXTURE_WRONG_BASE', { field, name, found, expected: baseModel.name });
 }
 
 function sentence(message: string): string {

@@ -77,15 +77,25 @@ const COMPARE: typeof BOTH = {
   logprobs: [isOff, ' or false'],
 };
 
-const TABLES = { completion: COMPLETION, chat: CHAT, compare: COMPARE, tokenize: PROMPT, detokenize: {} } as const;
+const LORAX: typeof BOTH = {
+  repetition_penalty: [isOne, ' or 1'],
+  typical_p: [isOne, ' or 1'],
+  best_of: [isOne, ' or 1'],
+  truncate: [never, ''],
+  watermark: [isOff, ' or false'],
+  response_format: [never, ''],
+  apply_chat_template: [isOff, ' or false: /v1/chat/completions applies it'],
+};
+
+const TABLES = { completion: COMPLETION, chat: CHAT, compare: COMPARE, tokenize: PROMPT, detokenize: {}, lorax: LORAX } as const;
 
 export type CheckedRoute = keyof typeof TABLES;
 
-/** @throws BraidError UNSUPPORTED_PARAMETER naming the first such field */
-export function refuseUnsupportedFields(body: Readonly<Record<string, unknown>>, route: CheckedRoute): void {
+/** @param within the path of an object inside the body, for errors. @throws BraidError UNSUPPORTED_PARAMETER naming the first such field */
+export function refuseUnsupportedFields(body: Readonly<Record<string, unknown>>, route: CheckedRoute, within = ''): void {
   for (const [field, [isNeutral, neutral]] of Object.entries<(typeof BOTH)[string]>(TABLES[route])) {
     const value = body[field];
     if (value === undefined || value === null || isNeutral(value, body)) continue;
-    throw failServe('UNSUPPORTED_PARAMETER', { field, neutral });
+    throw failServe('UNSUPPORTED_PARAMETER', { field: `${within}${field}`, neutral });
   }
 }

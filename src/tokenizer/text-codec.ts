@@ -33,6 +33,8 @@ export interface TextCodec {
   tokenText(id: number): string;
   /** The token as the vocabulary writes it (`Ġthe`, `▁the`); undefined for ids that the tokenizer does not know. */
   vocabularyEntry(id: number): string | undefined;
+  /** Whether the tokenizer marks the token as special. */
+  isSpecial(id: number): boolean;
   /** The token's own bytes; empty for ids that the tokenizer does not know. */
   tokenBytes(id: number): Uint8Array;
   readonly hasChatTemplate: boolean;
@@ -136,6 +138,10 @@ class HuggingFaceTextCodec implements TextCodec {
 
   vocabularyEntry(id: number): string | undefined {
     return this.vocabulary[id];
+  }
+
+  isSpecial(id: number): boolean {
+    return this.specialIds.has(id);
   }
 
   tokenBytes(id: number): Uint8Array {

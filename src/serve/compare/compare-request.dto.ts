@@ -3,11 +3,12 @@ import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath, PickTy
 import { Transform, Type } from 'class-transformer';
 import { Allow, ArrayMaxSize, ArrayMinSize, IsArray, IsOptional, IsString, ValidateNested } from 'class-validator';
 import { ChatRequestDto } from '#src/serve/chat-request.dto.js';
+import { ModelFieldsDto } from '#src/serve/model-fields.dto.js';
 
 /** Each is a row beside the others. */
 const MAX_MODELS = 64;
 
-export class ComparedModelDto extends PickType(ChatRequestDto, ['model', 'mixture']) {}
+export class ComparedModelDto extends ModelFieldsDto {}
 
 @ApiExtraModels(ComparedModelDto)
 export class CompareRequestDto extends PickType(ChatRequestDto, [

@@ -11,7 +11,7 @@ import { visibleError } from '#src/serve/send-answer.js';
 import type { Usage } from '#src/serve/usage.js';
 
 /** What a completion or chat of this model alone answers in its one choice, with its usage; or the error that it would be. */
-export type ComparedChoice = Pick<ComparedModelDto, 'model' | 'mixture'> & { readonly index: number } & (
+export type ComparedChoice = ComparedModelDto & { readonly index: number } & (
     | ((Omit<CompletionBody['choices'][number], 'index'> | Omit<ChatBody['choices'][number], 'index'>) & {
         readonly system_fingerprint: string;
         readonly usage: Usage;
@@ -51,14 +51,10 @@ export class CompareService {
     };
   }
 
-  private async answer(
-    fields: Omit<CompareRequestDto, 'models'>,
-    { model, mixture }: ComparedModelDto,
-    signal: AbortSignal,
-  ): Promise<ComparedChoice> {
-    const named = { index: 0, model, ...(mixture === undefined || mixture === null ? {} : { mixture }) };
+  private async answer(fields: Omit<CompareRequestDto, 'models'>, model: ComparedModelDto, signal: AbortSignal): Promise<ComparedChoice> {
+    const named = { index: 0, ...model };
     try {
-      const request = { ...fields, model, mixture: mixture ?? null, logprobs: null };
+      const request = { ...fields, ...model, logprobs: null };
       const answer =
         request.messages === undefined || request.messages === null
           ? await this.generation.complete({ ...request, prompt: request.prompt }, signal)

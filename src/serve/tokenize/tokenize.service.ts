@@ -32,7 +32,7 @@ export class TokenizeService {
   async tokenize(request: TokenizeRequestDto): Promise<TokenizedPrompt> {
     assertOneInput(request);
     const text = request.prompt ?? undefined;
-    const { baseModel, prompt: own } = await this.models.resolve(request.model, null);
+    const { baseModel, prompt: own } = await this.models.resolve({ model: request.model });
     const codec = await this.tokenizers.get(baseModel);
     const { ids } =
       text === undefined
@@ -53,7 +53,7 @@ export class TokenizeService {
 
   /** The text of tokens, special ones written out. @throws BraidError MODEL_NOT_FOUND, INVALID_VALUE */
   async detokenize({ model, tokens }: DetokenizeRequestDto): Promise<{ readonly prompt: string }> {
-    const { baseModel } = await this.models.resolve(model, null);
+    const { baseModel } = await this.models.resolve({ model });
     const { contextLength } = baseModel;
     if (tokens.length > contextLength) {
       const rule = `must hold at most ${contextLength} tokens, the model's context; found ${tokens.length}`;

@@ -25,6 +25,13 @@ describe('OpenAI error body', () => {
   });
 
   test('it is for the routes below /v1 and vLLM’s beside them', () => {
-    assert.deepEqual(['/v1', '/v1/models', '/tokenize', '/v1x', '/api/v1/models', '/'].map(isOpenAiPath), [true, true, true, false, false, false]);
+    assert.deepEqual(['/v1', '/v1/models', '/tokenize', '/v1x', '/api/v1/models', '/'].map(isOpenAiPath), [
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
   });
 });
