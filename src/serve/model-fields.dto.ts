@@ -84,6 +84,20 @@ export class MergedAdaptersDto {
   space?: Space | null;
 }
 
+/** llama.cpp's, whose ids are numbers of files on its command line; here an adapter's name is its id. */
+export class LoraScaleDto {
+  @ApiProperty({ type: 'string', example: 'words/make-upper', description: 'As GET /lora-adapters lists it' })
+  @IsString({ message: "$property must be an adapter's name, as GET /lora-adapters lists it" })
+  @MaxLength(MAX_NAME_LENGTH)
+  id: string;
+
+  @ApiProperty({ example: 0.5, description: 'wᵢ of delta space; 0 leaves the adapter out' })
+  @IsNumber({ allowNaN: false, allowInfinity: false })
+  @Min(-MAX_WEIGHT)
+  @Max(MAX_WEIGHT)
+  scale: number;
+}
+
 @ApiExtraModels(MixturePartDto, SpacedMixtureDto)
 export class ModelFieldsDto {
   @ApiProperty({ example: 'braid/words', description: 'A base model, ns/adapter[@version] or ns/composition[@version]' })
@@ -125,4 +139,12 @@ export class ModelFieldsDto {
   @ValidateNested()
   @Type(() => MergedAdaptersDto)
   merged_adapters?: MergedAdaptersDto | null;
+
+  @ApiPropertyOptional({ type: [LoraScaleDto], description: "llama.cpp's: adapters to put on the base model named by model" })
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(MAX_MIXTURE_PARTS)
+  @ValidateNested({ each: true })
+  @Type(() => LoraScaleDto)
+  lora?: LoraScaleDto[] | null;
 }

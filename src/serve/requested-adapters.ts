@@ -20,7 +20,7 @@ type AdapterFields = Omit<ModelFieldsDto, 'model'>;
 
 /** LoRAX's name of no adapter. */
 const NO_ADAPTER: readonly unknown[] = [undefined, null, '', '__base_model__'];
-const WAYS = ['mixture', 'adapter_id', 'merged_adapters'] as const;
+const WAYS = ['mixture', 'adapter_id', 'merged_adapters', 'lora'] as const;
 
 /** @throws BraidError INVALID_VALUE for two ways at once or lists of two lengths, UNSUPPORTED_PARAMETER, MERGE_STRATEGY_UNSUPPORTED */
 export function findRequestedAdapters(fields: AdapterFields): RequestedAdapters {
@@ -28,16 +28,20 @@ export function findRequestedAdapters(fields: AdapterFields): RequestedAdapters 
   if (source !== undefined && source !== null && source !== 'hub') {
     throw failServe('UNSUPPORTED_PARAMETER', { field: 'adapter_source', neutral: ' or "hub": adapters are those that are published here' });
   }
-  const [way, other] = WAYS.filter((name) => !NO_ADAPTER.includes(fields[name]));
+  const { mixture, adapter_id: name, merged_adapters: merged } = fields;
+  const lora = fields.lora ?? [];
+  const [way, other] = WAYS.filter((key) => (key === 'lora' ? lora.length > 0 : !NO_ADAPTER.includes(fields[key])));
   if (way !== undefined && other !== undefined) {
     throw failServe('INVALID_VALUE', { field: other, rule: `cannot stand beside ${way}: name the adapters of a request in one way` });
   }
-  const { mixture, adapter_id: name, merged_adapters: merged } = fields;
   if (Array.isArray(mixture)) return fromMixture('mixture', 'delta', mixture);
   if (mixture !== undefined && mixture !== null) return fromMixture('mixture.parts', mixture.space, mixture.parts);
   if (way === 'adapter_id' && typeof name === 'string') return { kind: 'named', field: 'adapter_id', name };
   if (merged !== undefined && merged !== null) return fromMergedAdapters(merged);
-  return { kind: 'none' };
+  if (lora.length === 0) return { kind: 'none' };
+  // llama.cpp adds scale·ΔWᵢ: delta space.
+  const parts = lora.map(({ id, scale }, i) => ({ adapter: id, weight: scale, field: `lora[${i}].id` }));
+  return { kind: 'mixture', field: 'lora', space: 'delta', parts };
 }
 
 function fromMixture(

@@ -4,6 +4,7 @@ import { RegistryModule } from '#src/registry/registry.module.js';
 import { CompareController } from '#src/serve/compare/compare.controller.js';
 import { CompareService } from '#src/serve/compare/compare.service.js';
 import { GenerationService } from '#src/serve/generation.service.js';
+import { LoraAdaptersController } from '#src/serve/llama-cpp/lora-adapters.controller.js';
 import { LoraxController } from '#src/serve/lorax/lorax.controller.js';
 import { LoraxService } from '#src/serve/lorax/lorax.service.js';
 import { OpenAiController } from '#src/serve/openai.controller.js';
@@ -14,7 +15,7 @@ import { TokenizerModule } from '#src/tokenizer/tokenizer.module.js';
 
 @Module({
   imports: [RegistryModule, TokenizerModule],
-  controllers: [OpenAiController, TokenizeController, CompareController, LoraxController],
+  controllers: [OpenAiController, TokenizeController, CompareController, LoraxController, LoraAdaptersController],
   providers: [GenerationService, ServedModelsService, TokenizeService, CompareService, LoraxService],
 })
 export class ServeModule {}

@@ -8,7 +8,7 @@ import { mixtureOfModel } from '#src/registry/mixture-of-model.js';
 import { promptOfModel } from '#src/registry/prompt-of-model.js';
 import type { CompositionPrompt } from '#src/registry/composition-version.entity.js';
 import { findFactorMismatch } from '#src/registry/find-factor-mismatch.js';
-import { RegistryService, type ResolvedModel } from '#src/registry/registry.service.js';
+import { type LatestVersion, RegistryService, type RepositoryListing, type ResolvedModel } from '#src/registry/registry.service.js';
 import type { Mixture } from '#src/runtime/engine.js';
 import { createMixture } from '#src/runtime/factor-mixture.js';
 import { fail as failRuntime } from '#src/runtime/runtime.errors.js';
@@ -59,13 +59,16 @@ export class ServedModelsService {
   /** Every name that can be served: base models first, then adapters and compositions, each under its bare name. */
   async list(): Promise<ModelList> {
     const data = (await this.registry.listBaseModels()).map(baseModelCard);
-    let after: string | undefined;
-    for (;;) {
-      const page = await this.registry.listLatestVersions({ limit: PAGE, after });
-      data.push(...page.map(repositoryCard));
-      if (page.length < PAGE) return { object: 'list', data };
-      after = page.at(-1)?.repository.fullName;
-    }
+    for await (const version of this.latestVersions({})) data.push(repositoryCard(version));
+    return { object: 'list', data };
+  }
+
+  /** Every adapter's latest version. @param model leaves those for its base model. @throws BraidError MODEL_NOT_FOUND */
+  async listAdapters(model: string | undefined): Promise<LatestVersion[]> {
+    const baseModel = model === undefined ? undefined : (await this.find(model, 'model')).baseModel.name;
+    const adapters: LatestVersion[] = [];
+    for await (const version of this.latestVersions({ kind: 'adapter', baseModel })) adapters.push(version);
+    return adapters;
   }
 
   /** One name's card. @throws BraidError MODEL_NOT_FOUND */
@@ -76,6 +79,16 @@ export class ServedModelsService {
   /** The base model of a name. @param field where the name stands. @throws BraidError MODEL_NOT_FOUND */
   async getBaseName(name: string, field: string): Promise<string> {
     return (await this.find(name, field)).baseModel.name;
+  }
+
+  private async *latestVersions(of: Pick<RepositoryListing, 'kind' | 'baseModel'>): AsyncGenerator<LatestVersion, void, undefined> {
+    let after: string | undefined;
+    for (;;) {
+      const page = await this.registry.listLatestVersions({ ...of, limit: PAGE, after });
+      yield* page;
+      if (page.length < PAGE) return;
+      after = page.at(-1)?.repository.fullName;
+    }
   }
 
   private async resolveNamed({ field, name }: Requested<'named'>, baseModel: BaseModel): Promise<ServedModel> {
