@@ -34,6 +34,8 @@ export interface Configuration {
   readonly adapterMemoryBytes: number;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   readonly maxUploadBytes: number;
+  /** Whether clients may bring published adapters into memory by name. */
+  readonly allowRuntimeLoraUpdating: boolean;
   /** Of the services that may be asked for rewards. */
   readonly rewardOrigins: readonly string[];
   /** Of one request to such a service. */
@@ -118,6 +120,7 @@ export function parseConfiguration(environment: Environment): Configuration {
     adapterMemoryBytes: required('adapterMemoryBytes', environment),
     logLevel: required('logLevel', environment),
     maxUploadBytes: required('maxUploadBytes', environment),
+    allowRuntimeLoraUpdating: required('allowRuntimeLoraUpdating', environment),
     rewardOrigins: required('rewardOrigins', environment),
     rewardTimeoutMs: required('rewardTimeoutMs', environment),
     retentionDays: required('retentionDays', environment),

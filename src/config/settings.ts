@@ -170,6 +170,12 @@ export const settings = {
     default: '1024',
     parse: mebibytes(1, 1024 * 1024),
   },
+  allowRuntimeLoraUpdating: {
+    variable: 'BRAID_ALLOW_RUNTIME_LORA_UPDATING',
+    description: "Whether vLLM's POST /v1/load_lora_adapter may bring a published adapter into memory: true or false.",
+    default: 'false',
+    parse: (value) => oneOf('true', 'false')(value) === 'true',
+  },
   rewardOrigins: {
     variable: 'BRAID_REWARD_ORIGINS',
     description:

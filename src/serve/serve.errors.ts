@@ -56,6 +56,22 @@ export const serveErrors = {
     message: '{field} is {found}, which Braid does not serve: write linear, or leave it out; POST /api/compositions/jobs learns weights.',
     fields: ['field'],
   },
+  LORA_UPDATING_OFF: {
+    status: 403,
+    message:
+      'Loading adapters by request is off: set BRAID_ALLOW_RUNTIME_LORA_UPDATING=true. Nothing needs it: a published adapter is loaded when a request names it.',
+  },
+  LORA_NOT_PUBLISHED: {
+    status: 404,
+    message:
+      '{field} must name an adapter that is published here, ns/name or ns/name@version; the hub opens no paths. {reason} Publish a folder with `braid publish FOLDER ns/name --base org/name`.',
+    fields: ['field'],
+  },
+  LORA_NAME_DIFFERS: {
+    status: 400,
+    message: 'An adapter is served under its own name: {field} must be {expected}, not {found}.',
+    fields: ['field'],
+  },
 } as const satisfies ErrorTable;
 
 export const failServe = errorsOf(serveErrors);

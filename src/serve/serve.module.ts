@@ -8,6 +8,8 @@ import { LoraAdaptersController } from '#src/serve/llama-cpp/lora-adapters.contr
 import { LoraxController } from '#src/serve/lorax/lorax.controller.js';
 import { LoraxService } from '#src/serve/lorax/lorax.service.js';
 import { OpenAiController } from '#src/serve/openai.controller.js';
+import { RuntimeLoraController } from '#src/serve/runtime-lora/runtime-lora.controller.js';
+import { RuntimeLoraService } from '#src/serve/runtime-lora/runtime-lora.service.js';
 import { ServedModelsService } from '#src/serve/served-models.service.js';
 import { TokenizeController } from '#src/serve/tokenize/tokenize.controller.js';
 import { TokenizeService } from '#src/serve/tokenize/tokenize.service.js';
@@ -15,7 +17,7 @@ import { TokenizerModule } from '#src/tokenizer/tokenizer.module.js';
 
 @Module({
   imports: [RegistryModule, TokenizerModule],
-  controllers: [OpenAiController, TokenizeController, CompareController, LoraxController, LoraAdaptersController],
-  providers: [GenerationService, ServedModelsService, TokenizeService, CompareService, LoraxService],
+  controllers: [OpenAiController, TokenizeController, CompareController, LoraxController, LoraAdaptersController, RuntimeLoraController],
+  providers: [GenerationService, ServedModelsService, TokenizeService, CompareService, LoraxService, RuntimeLoraService],
 })
 export class ServeModule {}

@@ -81,6 +81,13 @@ export class ServedModelsService {
     return (await this.find(name, field)).baseModel.name;
   }
 
+  /** The adapter of a name. @param field where the name stands. @throws BraidError MODEL_NOT_FOUND, MIXTURE_NOT_ADAPTER */
+  async getAdapter(name: string, field: string): Promise<Extract<ResolvedModel, { readonly kind: 'adapter' }>> {
+    const resolved = await this.find(name, field);
+    if (resolved.kind !== 'adapter') throw failServe('MIXTURE_NOT_ADAPTER', { field, name, kind: KIND_NAMES[resolved.kind] });
+    return resolved;
+  }
+
   private async *latestVersions(of: Pick<RepositoryListing, 'kind' | 'baseModel'>): AsyncGenerator<LatestVersion, void, undefined> {
     let after: string | undefined;
     for (;;) {
@@ -109,8 +116,7 @@ export class ServedModelsService {
   }
 
   private async resolvePart({ adapter: name, field }: RequestedPart, baseModel: BaseModel): Promise<AdapterVersion> {
-    const resolved = await this.find(name, field);
-    if (resolved.kind !== 'adapter') throw failServe('MIXTURE_NOT_ADAPTER', { field, name, kind: KIND_NAMES[resolved.kind] });
+    const resolved = await this.getAdapter(name, field);
     assertSameBase({ field, name, resolved, baseModel });
     return resolved.version;
   }

@@ -87,7 +87,15 @@ const LORAX: typeof BOTH = {
   apply_chat_template: [isOff, ' or false: /v1/chat/completions applies it'],
 };
 
-const TABLES = { completion: COMPLETION, chat: CHAT, compare: COMPARE, tokenize: PROMPT, detokenize: {}, lorax: LORAX } as const;
+const TABLES = {
+  completion: COMPLETION,
+  chat: CHAT,
+  compare: COMPARE,
+  tokenize: PROMPT,
+  detokenize: {},
+  loadLora: {},
+  lorax: LORAX,
+} as const;
 
 export type CheckedRoute = keyof typeof TABLES;
 

@@ -80,7 +80,7 @@ describe('the openai client', () => {
     };
     assert.deepEqual(
       Object.keys(document.paths).filter((path) => path.startsWith('/v1')),
-      ['/v1/models', '/v1/models/{id}', '/v1/completions', '/v1/chat/completions', '/v1/compare'],
+      ['/v1/models', '/v1/models/{id}', '/v1/completions', '/v1/chat/completions', '/v1/compare', '/v1/load_lora_adapter'],
     );
     for (const path of ['/v1/completions', '/v1/chat/completions']) {
       assert.deepEqual(Object.keys(document.paths[path]?.['post']?.responses['200']?.content ?? {}), [
