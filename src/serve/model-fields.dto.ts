@@ -51,7 +51,7 @@ export class SpacedMixtureDto {
 
 /** LoRAX's. What it takes for other strategies alone (density, majority_sign_method) says nothing to a linear one. */
 export class MergedAdaptersDto {
-  @ApiProperty({ type: [String], example: ['words/make-upper', 'words/pick-last'] })
+  @ApiProperty({ type: [String], example: ['words/make-reverse', 'words/pick-last'] })
   @IsArray()
   @ArrayMinSize(1)
   @ArrayMaxSize(MAX_MIXTURE_PARTS)
