@@ -77,7 +77,7 @@ export class MergedAdaptersDto {
     enum: SPACES,
     nullable: true,
     default: 'factor',
-    description: "Braid's own. LoRAX adds weighted Aᵢ and Bᵢ apart, which is factor space; delta adds what the adapters change",
+    description: "Braid's own. delta (the default) adds what the adapters change; factor adds weighted Aᵢ and Bᵢ apart, as LoRAX does",
   })
   @IsOptional()
   @IsIn(SPACES)

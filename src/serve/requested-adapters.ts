@@ -58,8 +58,9 @@ function fromMixture(
 }
 
 /**
- * LoRAX's linear merge is (Σ wᵢ·Bᵢ)(Σ wᵢ·Aᵢ), weights as they are (server/lorax_server/utils/merges/strategies.py, LinearMerge): factor space.
- * Where alphas differ it scales all by the first adapter's, Braid each by its own.
+ * Linear is Σ wᵢ·ΔWᵢ here, as everywhere in Braid: one adapter at 0.5 acts at one half. LoRAX itself merges (Σ wᵢ·Bᵢ)(Σ wᵢ·Aᵢ), weights as they are
+ * (server/lorax_server/utils/merges/strategies.py, LinearMerge), which is factor space, by name. Where alphas differ it scales all by the first
+ * adapter's, Braid each by its own.
  */
 function fromMergedAdapters({ ids, weights, merge_strategy: strategy, space }: MergedAdaptersDto): RequestedAdapters {
   if (strategy !== undefined && strategy !== null && strategy !== 'linear') {
@@ -74,7 +75,7 @@ function fromMergedAdapters({ ids, weights, merge_strategy: strategy, space }: M
   return {
     kind: 'mixture',
     field: 'merged_adapters',
-    space: space ?? 'factor',
+    space: space ?? 'delta',
     parts: ids.map((adapter, i) => ({ adapter, weight: weights[i] ?? 0, field: `merged_adapters.ids[${i}]` })),
   };
 }

@@ -132,12 +132,12 @@ describe('LoRAX’s wire', () => {
     );
   });
 
-  test('a linear merge is LoRAX’s, in factor space; delta space by name', async () => {
+  test('a linear merge is in delta space; LoRAX’s own factor space by name', async () => {
     const [factor, delta] = [await complete({ mixture: { space: 'factor', parts: PARTS } }), await complete({ mixture: PARTS })];
     assert.notDeepEqual(factor.token_ids, delta.token_ids);
-    assert.equal((await generate({ merged_adapters: MERGED })).generated_text, factor.text);
-    assert.equal((await generate({ merged_adapters: { ...MERGED, space: 'delta' } })).generated_text, delta.text);
-    assert.equal((await complete({ merged_adapters: MERGED })).text, factor.text);
+    assert.equal((await generate({ merged_adapters: MERGED })).generated_text, delta.text);
+    assert.equal((await generate({ merged_adapters: { ...MERGED, space: 'factor' } })).generated_text, factor.text);
+    assert.equal((await complete({ merged_adapters: MERGED })).text, delta.text);
   });
 
   test('a stream has an event per token, the last with text and counts', async () => {

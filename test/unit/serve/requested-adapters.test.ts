@@ -27,9 +27,9 @@ describe('adapters of a request', () => {
       { adapter: 'a/one', weight: 0.5, field: 'merged_adapters.ids[0]' },
       { adapter: 'a/two', weight: -1, field: 'merged_adapters.ids[1]' },
     ];
-    const expected = { kind: 'mixture', field: 'merged_adapters', space: 'factor', parts };
+    const expected = { kind: 'mixture', field: 'merged_adapters', space: 'delta', parts };
     assert.deepEqual(findRequestedAdapters({ merged_adapters: MERGED }), expected);
-    assert.deepEqual(findRequestedAdapters({ merged_adapters: { ...MERGED, space: 'delta' } }), { ...expected, space: 'delta' });
+    assert.deepEqual(findRequestedAdapters({ merged_adapters: { ...MERGED, space: 'factor' } }), { ...expected, space: 'factor' });
   });
 
   test('two ways, other strategies and other sources are refused', () => {
