@@ -208,7 +208,7 @@ describe('LoRAX’s wire', () => {
       [{ adapter_id: 'tiny/one', merged_adapters: MERGED }, 400, 'validation', /cannot stand beside adapter_id/],
       [{ merged_adapters: { ...MERGED, merge_strategy: 'ties' } }, 400, 'validation', /ties/],
       [{ merged_adapters: { ...MERGED, weights: [1] } }, 400, 'validation', /one weight per id; found 1 for 2/],
-      [{ merged_adapters: { ...MERGED, ids: ['tiny/one', 'tiny/wide'] } }, 422, 'validation', /delta space/],
+      [{ merged_adapters: { ...MERGED, ids: ['tiny/one', 'tiny/wide'], space: 'factor' } }, 422, 'validation', /delta space/],
       [{ repetition_penalty: 1.2 }, 400, 'validation', /parameters\.repetition_penalty/],
       [{ best_of: 2 }, 400, 'validation', /parameters\.best_of/],
       [{ max_new_tokens: 1000 }, 400, 'validation', /256 tokens; the request has 3 in inputs/],
