@@ -7,6 +7,7 @@ import { type LinearModule } from '#kernels/lora/modules.js';
 import { isSeq2Seq, listLinearModules } from '#kernels/models/models.js';
 import { type VersionedName } from '#src/ids/ids.js';
 import { AdapterStore } from '#src/publish/adapter-store.js';
+import { type AdapterVersion } from '#src/registry/adapter-version.entity.js';
 import { type CompositionPrompt } from '#src/registry/composition-version.entity.js';
 import { mixtureOfModel } from '#src/registry/mixture-of-model.js';
 import { promptOfModel } from '#src/registry/prompt-of-model.js';
@@ -20,7 +21,7 @@ import { cutInThread } from './cut-thread.js';
 import { type ExportFile } from './export-file.js';
 import { fail } from './export.errors.js';
 import { type ExportedModel, type ExportFormat, failOnEncoder, FORMATS } from './formats.js';
-import { assertNoGain } from './gains.js';
+import { assertNoGain, hasGain } from './gains.js';
 
 export interface ExportRequest {
   readonly model: VersionedName;
@@ -70,6 +71,10 @@ export class ExportService {
     const mixture = createMixture(mixtureOfModel(model));
     const parts = await this.loadParts(mixture);
     const whole = concatenateFactors(parts, modules);
+    // A gain is in no factors, but PEFT's own files say it: they are what was published.
+    if (format === 'peft' && rank === undefined && model.kind === 'adapter' && hasGain(whole)) {
+      return { model, format, cut: undefined, prompt: null, files: this.listPublished(model.version) };
+    }
     if (hasFactors) assertNoGain(whole, modules, format);
     if (whole.modules.length === 0) throw fail('EXPORT_EMPTY', { name });
     const { adapter, cut } = rank === undefined ? { adapter: whole, cut: undefined } : await this.cut(mixture, whole, modules, rank);
@@ -84,6 +89,12 @@ export class ExportService {
     if (file === undefined)
       throw fail('EXPORT_FILE_UNKNOWN', { file: JSON.stringify(name.slice(0, 120)), existing: files.map((one) => one.name) });
     return file;
+  }
+
+  private listPublished({ files }: AdapterVersion): readonly ExportFile[] {
+    return files
+      .filter(({ path }) => path !== 'examples.jsonl')
+      .map(({ path, sizeBytes, digest }) => ({ name: path, sizeBytes, read: () => this.adapters.readFile(digest) }));
   }
 
   private async loadParts(mixture: Mixture): Promise<readonly WeightedFactors[]> {

@@ -4,6 +4,10 @@ import { type LinearModule } from '#kernels/lora/modules.js';
 import { placeFactors } from '#kernels/lora/place-factors.js';
 import { fail } from './export.errors.js';
 
+export function hasGain({ modules }: CanonicalAdapter): boolean {
+  return modules.some(({ gain }) => gain !== undefined);
+}
+
 /** @throws BraidError EXPORT_NEEDS_MERGED */
 export function assertNoGain(adapter: CanonicalAdapter, modules: readonly LinearModule[], format: string): void {
   const gained = placeFactors(adapter, modules).find(({ factors }) => factors.gain !== undefined);

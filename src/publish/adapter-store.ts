@@ -94,6 +94,11 @@ export class AdapterStore implements AdapterSource {
     }
   }
 
+  /** The bytes of a file as it was uploaded. @throws BraidError OBJECT_MISSING */
+  async *readFile(digest: Digest): AsyncGenerator<Uint8Array> {
+    yield* (await this.objects.getStream(fileKey(digest))) as AsyncIterable<Buffer>;
+  }
+
   /** Takes objects of a publish that failed away again; one that cannot be removed is left, which costs space and nothing else. */
   async discard(keys: readonly string[]): Promise<void> {
     for (const key of keys) {

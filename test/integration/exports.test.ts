@@ -212,6 +212,13 @@ describe('exports', () => {
     await assertAlike('tiny/negative', 'cut/whole');
   });
 
+  it('DoRA goes out as it came in, and comes back as the same adapter', async () => {
+    const { files } = await fetchExport(hub.url, 'tiny/dora', 'peft');
+    const { body } = await publishFiles(hub.url, { name: 'again/dora', base: BASE }, files);
+    const original = (await (await fetch(`${hub.url}/api/adapters/tiny/dora`)).json()) as { digest: string };
+    assert.equal(body.digest, original.digest, JSON.stringify(body));
+  });
+
   it('what is for a model with an encoder: as PEFT and merged, else refused by name', async () => {
     const golden = fileURLToPath(new URL('../../../test/golden/t5/', import.meta.url));
     const [adapter = ''] = readdirSync(join(golden, 'adapters')).filter((name) => name.includes('lora'));
@@ -258,7 +265,9 @@ describe('exports', () => {
     ['tiny/plain/peft/secrets.txt', 404, 'EXPORT_FILE_UNKNOWN'],
     ['tiny/plain/merged/..%2Fconfig.json', 404, 'EXPORT_FILE_UNKNOWN'],
     ['tiny/nothing/peft', 422, 'EXPORT_EMPTY'],
-    ['tiny/dora/peft', 422, 'EXPORT_NEEDS_MERGED'],
+    ['tiny/dora/peft?rank=2', 422, 'EXPORT_NEEDS_MERGED'],
+    ['tiny/dora/gguf', 422, 'EXPORT_NEEDS_MERGED'],
+    ['tiny/kinds/peft', 422, 'EXPORT_NEEDS_MERGED'],
     ['tiny/kinds/gguf', 422, 'EXPORT_NEEDS_MERGED'],
   ];
   for (const [path, status, code] of refusals) {
