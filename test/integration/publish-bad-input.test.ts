@@ -146,6 +146,32 @@ describeOnHomes('uploads that are refused', (home) => {
     await refused(422, 'ADAPTER_TENSOR_UNKNOWN', /use_dora/, { ...lengthsOf([1]), 'adapter_config.json': createTinyAdapter().config });
   });
 
+  it('AdaLoRA of which nothing is left, and targets that are nowhere', async () => {
+    const { tensors } = createTinyAdapter();
+    const pruned = Object.entries(tensors).flatMap(([name, tensor]) => {
+      const [path = ''] = name.split('.lora_');
+      const factor = /lora_[AB]/.exec(name)?.[0] ?? '';
+      const rank = tensor.shape[factor === 'lora_A' ? 0 : 1] ?? 0;
+      const lambda = [`${path}.lora_E`, float32Tensor([rank, 1], Array<number>(rank).fill(0))] as const;
+      return [[`${path}.${factor}`, tensor] as const, ...(factor === 'lora_A' ? [lambda] : [])];
+    });
+    const config = {
+      peft_type: 'ADALORA',
+      init_r: 4,
+      target_r: 4,
+      lora_alpha: 8,
+      task_type: 'CAUSAL_LM',
+      target_modules: ['q_proj', 'v_proj'],
+    };
+    const files = {
+      'adapter_config.json': JSON.stringify(config),
+      'adapter_model.safetensors': encodeSafetensors(Object.fromEntries(pruned)),
+    };
+    await refused(422, 'ADAPTER_NO_EFFECT', /all directions of its 4 modules are pruned/, files);
+    await refused(422, 'ADAPTER_TENSOR_UNKNOWN', /does not target its module/, withConfig({ target_modules: ['nowhere_proj'] }));
+    await refused(422, 'ADAPTER_TENSOR_UNKNOWN', /does not target its module/, withConfig({ target_modules: '.*nowhere.*' }));
+  });
+
   it('configurations of other kinds, or broken', async () => {
     await refused(422, 'ADAPTER_TYPE_UNSUPPORTED', /"IA3"/, withConfig({ peft_type: 'IA3' }));
     await refused(422, 'ADAPTER_FEATURE_UNSUPPORTED', /modules_to_save/, withConfig({ modules_to_save: ['lm_head'] }));
