@@ -134,7 +134,7 @@ describeOnHomes('composition routes', (home) => {
       'BUDGET_TOO_SMALL',
       /in int8 finds is measured again .* at least 15/,
     ],
-    ['an unknown precision', { precision: 'fp8' }, 400, 'INVALID_REQUEST', /precision must be one of the following values: float32, int8/],
+    ['an unknown precision', { precision: 'fp8' }, 400, 'INVALID_REQUEST', /precision must be one of the following values: float32, float16, int8/],
     ['a seed below 0', { seed: -1 }, 400, 'INVALID_REQUEST', /seed/],
     ['an unknown priority', { priority: 'urgent' }, 400, 'INVALID_REQUEST', /priority must be one of/],
     ['a start that is no object', { warmStart: [1] }, 400, 'INVALID_REQUEST', /warmStart must be an object/],
