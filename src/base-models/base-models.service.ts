@@ -20,6 +20,9 @@ export interface AddedBaseModel {
   readonly created: boolean;
 }
 
+/** Times of files are coarser than the clock, by some milliseconds on a disk and by a second or two over a network. */
+const COARSE_MS = 2000;
+
 @Injectable()
 export class BaseModelsService implements BaseModelSource {
   /** State of the files whose bytes are known to have the digest. */
@@ -90,7 +93,7 @@ export class BaseModelsService implements BaseModelSource {
   private async assertSameWeights(baseModel: BaseModel, loaded: LoadedBaseModel): Promise<void> {
     const state = stateOf(loaded);
     if (this.knownStates.get(baseModel.digest) === state) return;
-    const untouched = loaded.files.every(({ changedMs }) => changedMs < baseModel.createdAt.getTime());
+    const untouched = loaded.files.every(({ changedMs }) => changedMs < baseModel.createdAt.getTime() - COARSE_MS);
     if (!untouched && (await this.digest(loaded)) !== baseModel.digest) {
       const files = loaded.files.map(({ file }) => file).join(', ');
       throw fail('BASE_MODEL_CHANGED', { name: baseModel.name, reason: `the weights in ${files} are others` });
