@@ -1,22 +1,13 @@
-// Reads config.json of T5 (1.0 and 1.1, Flan-T5, mT5's layout): an encoder and a decoder with relative positions.
+// Reads config.json of T5 (1.0 and 1.1, Flan-T5): an encoder and a decoder with relative positions.
 import type { Activation } from '../../nn/gated-feed-forward.js';
 import { ConfigReader } from '../config-reader.js';
+import type { DecoderSizes } from '../decoder-traits.js';
 import { HARMLESS_FIELDS } from '../harmless-fields.js';
 
-export interface T5Config {
+/** `layers` are the decoder's, there are as many key/value heads as heads; positions are relative and have no end of their own: their number bounds memory. */
+export interface T5Config extends DecoderSizes {
   readonly architecture: 't5';
   readonly encoderLayers: number;
-  /** Of the decoder. */
-  readonly layers: number;
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly heads: number;
-  /** As many as heads. */
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly vocabularySize: number;
-  /** Most tokens of a text and of its answer, each. Positions are relative and have no end of their own: it bounds memory. */
-  readonly maxPositionEmbeddings: number;
   readonly normEpsilon: number;
   readonly hasTiedEmbeddings: boolean;
   /** Two linears, wi_0 and wi_1, as a gate; else one, wi. */
