@@ -36,6 +36,8 @@ export function createLimits(config: ModelConfig, provider: Provider, maxBatchRo
     prefillTokens: RUN_TOKENS[provider],
     cacheBytes: CACHE_BYTES,
     cacheBytesPerToken: config.layers * 2 * config.kvHeads * config.headDim * Float32Array.BYTES_PER_ELEMENT,
+    // An encoder reads all texts again in every run, each token beside each.
+    sourceCells: MAX_ATTENTION / config.heads,
     streamedSteps: 4,
     // Half of it would wait nearly as long: feeding twenty adapters costs what it costs.
     backgroundTokens: RUN_TOKENS[provider] / 4,

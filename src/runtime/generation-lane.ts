@@ -29,6 +29,8 @@ export interface GenerationLimits {
   /** Bytes of key/value cache of all running rows; a single row may exceed it. */
   readonly cacheBytes: number;
   readonly cacheBytesPerToken: number;
+  /** Rows × the square of the longest text that an encoder reads for one of them, in every run; a single row may exceed it. @default no limit */
+  readonly sourceCells?: number;
   /** Most steps of a run when someone reads token by token or waits to join. */
   readonly streamedSteps: number;
   /** Most steps of a run otherwise. */
@@ -155,19 +157,23 @@ export class GenerationLane {
   /** Takes waiting rows in order of arrival while they fit beside the running ones and into one prefill. */
   private admit(prefillTokens = this.limits.prefillTokens): Row[] {
     const admitted: Row[] = [];
-    const { maxBatchRows, chunkTokens, cacheBytes, cacheBytesPerToken } = this.limits;
+    const { maxBatchRows, chunkTokens, cacheBytes, cacheBytesPerToken, sourceCells = Infinity } = this.limits;
     let columns = 0;
-    let longest = [...this.running, ...this.filling].reduce((most, row) => Math.max(most, fullLength(row)), 0);
+    const present = [...this.running, ...this.filling];
+    let longest = present.reduce((most, row) => Math.max(most, fullLength(row)), 0);
+    let longestSource = present.reduce((most, row) => Math.max(most, sourceLength(row)), 0);
     for (let row = this.waiting[0]; row !== undefined; row = this.waiting[0]) {
       const rows = this.running.length + this.filling.length + admitted.length + 1;
       longest = Math.max(longest, fullLength(row));
       if (rows > maxBatchRows) break;
       if (rows > 1 && rows * longest * cacheBytesPerToken > cacheBytes) break;
+      longestSource = Math.max(longestSource, sourceLength(row));
+      if (rows > 1 && rows * longestSource ** 2 > sourceCells) break;
       if (row.promptIds.length > chunkTokens(row.promptIds.length)) {
         if (this.filling.length > 0) break;
         this.filling.push(row);
       } else {
-        columns = Math.max(columns, row.promptIds.length + (row.source?.length ?? 0));
+        columns = Math.max(columns, row.promptIds.length + sourceLength(row));
         if (admitted.length > 0 && (admitted.length + 1) * columns > prefillTokens) break;
         admitted.push(row);
       }
@@ -238,6 +244,10 @@ function remaining({ emitted, task }: Row): number {
 
 function fullLength({ promptIds, task }: Row): number {
   return promptIds.length + task.request.maxTokens;
+}
+
+function sourceLength({ source }: Row): number {
+  return source?.length ?? 0;
 }
 
 function canGoOn(rows: readonly Row[], steps: number): boolean {

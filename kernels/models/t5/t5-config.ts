@@ -25,7 +25,9 @@ const MAX_LAYERS = 1024;
 const MAX_WIDTH = 2 ** 24;
 /** What T5's tokenizers say, where the file does not. */
 const DEFAULT_POSITIONS = 512;
-const MAX_POSITIONS = 2 ** 20;
+/** The encoder attends to a whole text at once, so memory grows with the square; T5 was trained on 512. */
+const MAX_POSITIONS = 4096;
+const MAX_DISTANCE = 2 ** 20;
 const ACTIVATIONS: Readonly<Record<string, Activation>> = { relu: 'relu', gelu_new: 'gelu-tanh', silu: 'silu' };
 
 /** Of T5's configuration: task prefixes, training, and what follows from other fields. */
@@ -71,7 +73,7 @@ export function parseT5Config(json: unknown): T5Config {
     hasTiedEmbeddings,
     ...readFeedForward(reader),
     relativeBuckets: reader.integer('relative_attention_num_buckets', { max: 4096, fallback: 32 }),
-    relativeMaxDistance: reader.integer('relative_attention_max_distance', { max: MAX_POSITIONS, fallback: 128 }),
+    relativeMaxDistance: reader.integer('relative_attention_max_distance', { max: MAX_DISTANCE, fallback: 128 }),
     // transformers 4 has no such field, and scales where the output layer is the embedding.
     scalesOutputs: reader.boolean('scale_decoder_outputs', hasTiedEmbeddings),
     startToken: reader.optionalInteger('decoder_start_token_id') ?? reader.optionalInteger('pad_token_id') ?? 0,

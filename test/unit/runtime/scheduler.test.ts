@@ -376,3 +376,16 @@ test('rows of the background that are cancelled leave at once, and those who wai
   assert.ok(bed.calls.every(({ rows }) => rows === 1));
   assert.equal(bed.scheduler.waitingCount, 0);
 });
+
+test('rows over long texts for an encoder wait, since every run reads all of them; a single one may be as long as it is', async () => {
+  const bed = createBed({ limits: { sourceCells: 800, maxBatchRows: 8 } });
+  const rowsOver = (length: number, count: number) => {
+    const source = Array.from({ length }, () => 5);
+    return Array.from({ length: count }, () => bed.generate({ ids: [1], ...{ source } }).done);
+  };
+  await Promise.all(rowsOver(20, 5));
+  assert.equal(Math.max(...bed.calls.map(({ rows }) => rows)), 2, '2 · 20² = 800');
+  bed.calls.length = 0;
+  await Promise.all(rowsOver(60, 2));
+  assert.equal(Math.max(...bed.calls.map(({ rows }) => rows)), 1);
+});

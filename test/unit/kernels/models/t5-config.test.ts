@@ -63,6 +63,7 @@ describe('T5', () => {
     ['dense_act_fn', 'relu', /not supported/],
     ['is_gated_act', false, /not supported/],
     ['num_heads', 0, /from 1/],
+    ['n_positions', 1_000_000, /from 1 to 4096/],
     ['d_model', undefined, /is missing/],
     ['relative_attention_num_buckets', 30, /multiple of 4/],
     ['relative_attention_max_distance', 16, /larger than/],
