@@ -7,9 +7,6 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import type { ComparedEvaluations } from '#src/cli/evaluate-models.js';
-import { Interrupts } from '#src/cli/interrupts.js';
-import { runCommandLine } from '#src/cli/main.js';
-import { createTerminal } from '#src/cli/terminal.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
 import { readPeftAdapter } from '#src/peft/read-adapter.js';
 import type { PublishedAdapterView } from '#src/publish/publish.views.js';
@@ -18,6 +15,7 @@ import { mergeAdapters } from '#test/fixtures/merged-model.js';
 import { readModelDirectory, readTensor } from '#test/fixtures/model-directory.js';
 import { encodeSafetensors, float32Tensor } from '#test/fixtures/safetensors-file.js';
 import { openServingHub, type ServingHub } from '#test/fixtures/serving-hub.js';
+import { runBraid } from './run-braid.js';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 const bundle = join(root, 'examples/tiny-words');
@@ -68,13 +66,7 @@ describe('what a training left', () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function braid(...args: string[]): Promise<{ status: number; out: string; err: string }> {
-    let out = '';
-    let err = '';
-    const terminal = createTerminal({ write: (text: string) => (out += text) }, { write: (text: string) => (err += text) }, {});
-    const status = await runCommandLine(args, { BRAID_URL: hub.url }, terminal, new Interrupts());
-    return { status, out, err };
-  }
+  const braid = (...args: string[]) => runBraid(hub.url, args);
 
   it('a chain of restarts becomes one version, whose card names them', async () => {
     const { status, out, err } = await braid('publish', '--restarts', ...CHAIN, 'me/chain', '--base', 'braid/tiny-words', '--json');

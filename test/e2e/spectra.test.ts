@@ -5,11 +5,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Interrupts } from '#src/cli/interrupts.js';
-import { runCommandLine } from '#src/cli/main.js';
-import { createTerminal } from '#src/cli/terminal.js';
 import type { SpectraView } from '#src/spectra/spectra.views.js';
 import { openServingHub, type ServingHub } from '#test/fixtures/serving-hub.js';
+import { runBraid } from './run-braid.js';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 const bundle = join(root, 'examples/tiny-words');
@@ -28,13 +26,7 @@ describe('spectra by command', () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function braid(...args: string[]): Promise<{ status: number; out: string; err: string }> {
-    let out = '';
-    let err = '';
-    const terminal = createTerminal({ write: (text: string) => (out += text) }, { write: (text: string) => (err += text) }, {});
-    const status = await runCommandLine(args, { BRAID_URL: hub.url }, terminal, new Interrupts());
-    return { status, out, err };
-  }
+  const braid = (...args: string[]) => runBraid(hub.url, args);
 
   it('docs/inspect.md shows what the commands print', async () => {
     const text = readFileSync(join(root, 'docs/inspect.md'), 'utf8');
