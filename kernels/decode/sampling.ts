@@ -11,8 +11,17 @@ export interface SamplingParameters {
   readonly topK: Value<'int32'>;
   /** 1 is off. */
   readonly topP: FloatValue;
+  /** 0 is off. */
+  readonly minP: FloatValue;
   /** In [0, 1): the row's own draw. */
   readonly uniform: FloatValue;
+}
+
+/** What is needed only where some row chooses. */
+export interface Choosing {
+  /** The logits to choose by, in place of the model's own. */
+  readonly adjust: (graph: Graph, logits: FloatValue) => FloatValue;
+  readonly createParameters: (graph: Graph) => SamplingParameters;
 }
 
 /**
@@ -20,20 +29,20 @@ export interface SamplingParameters {
  *
  *   targets all ≥ 0? ──yes──► targets
  *        │no
- *     arg max ──── some temperature > 0? ──no──► arg max
+ *     adjust ── arg max ──── some temperature > 0? ──no──► arg max
  *                        │yes
- *        inverse CDF in vocabulary order ── some top-k or top-p? ──no──► that
- *                                                 │yes
- *                             rows with limits: inverse CDF over the sorted, cut distribution
+ *        min-p, where some row has it ── inverse CDF in vocabulary order ── some top-k or top-p? ──no──► that
+ *                                                                                 │yes
+ *                                                             rows with limits: inverse CDF over the sorted, cut distribution
  *
  * Inputs: logits [m, V], targets [m] int64 (−1: choose). Output: [m] int64.
  * A row's token depends on its own logits, parameters and draw alone, whatever the others ask for.
  */
 export function chooseTokens(
   graph: Graph,
-  logits: FloatValue,
+  modelLogits: FloatValue,
   targets: Value<'int64'>,
-  createParameters: (graph: Graph) => SamplingParameters,
+  { adjust, createParameters }: Choosing,
   name: string,
 ): Value<'int64'> {
   const zero = graph.constant('int64', [0], []);
@@ -42,6 +51,7 @@ export function chooseTokens(
     someTrue(graph, isFree, `${name}.someFree`),
     {
       then: (choosing) => {
+        const logits = adjust(choosing, modelLogits);
         const greedy = choosing.argMax(logits, `${name}.greedy`);
         const parameters = createParameters(choosing);
         const isSampled = choosing.greater(parameters.temperature, choosing.constant('float32', [0], []), `${name}.isSampled`);
@@ -67,7 +77,7 @@ function sampleTokens(graph: Graph, logits: FloatValue, parameters: SamplingPara
   // Greedy rows have temperature 0; a floor keeps their dropped result finite.
   const floor = graph.constant('float32', [1e-6], []);
   const temperature = graph.unsqueeze(graph.maximum(parameters.temperature, floor, `${name}.floored`), 1, `${name}.temperature`);
-  const scaled = graph.divide(logits, temperature, `${name}.scaledLogits`);
+  const scaled = cutUnlikely(graph, graph.divide(logits, temperature, `${name}.scaledLogits`), parameters.minP, `${name}.likely`);
   const uniform = graph.unsqueeze(parameters.uniform, 1, `${name}.uniform`);
 
   const probabilities = graph.softmax(scaled, `${name}.probabilities`);
@@ -86,6 +96,24 @@ function sampleTokens(graph: Graph, logits: FloatValue, parameters: SamplingPara
       else: () => unlimited,
     },
     `${name}.token`,
+  );
+}
+
+/** Min-p (Nguyen et al. 2024, arXiv 2407.01082): tokens less likely than min-p times the likeliest are as good as impossible. */
+function cutUnlikely(graph: Graph, scaled: FloatValue, minP: FloatValue, name: string): FloatValue {
+  return graph.branch(
+    someTrue(graph, graph.greater(minP, graph.constant('float32', [0], []), `${name}.hasMinP`), `${name}.someMinP`),
+    {
+      then: (cutting) => {
+        const probabilities = cutting.softmax(scaled, `${name}.probabilities`);
+        const most = cutting.reduceMax(probabilities, -1, `${name}.most`, { keepDim: true });
+        const least = cutting.multiply(most, cutting.unsqueeze(minP, 1, `${name}.minP`), `${name}.least`);
+        const isLikely = cutting.lessOrEqual(least, probabilities, `${name}.isLikely`);
+        return cutting.where(isLikely, scaled, cutting.constant('float32', [-1e30], []), `${name}.kept`);
+      },
+      else: () => scaled,
+    },
+    name,
   );
 }
 

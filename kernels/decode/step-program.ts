@@ -7,6 +7,7 @@ import { expectType, type FloatValue, type Value } from '../graph/values.js';
 import type { LinearClass } from '../lora/modules.js';
 import { tokenLogLikelihood } from '../loss/token-log-likelihood.js';
 import type { LayerCache, StepRows } from '../nn/attention-state.js';
+import { adjustLogits, countTokens, createAdjustmentInputs } from './logit-adjustments.js';
 import { findCompositions, packIds, type Packing } from './packing.js';
 import { chooseTokens } from './sampling.js';
 
@@ -85,12 +86,13 @@ const VARYING_DIMS = ['tStep', 'uStep', 'pStep', 'mStep', 'present'] as const;
  *
  *   ids, lengths, pastLengths, positions, targets, done, KV ──► Loop × steps ──► tokens, logprobs, top, hidden, doneOut, KV
  *                                                                 │   ▲
- *                pack → embed → blocks → rows at `positions` → logits → choose ─ next ids, lengths 1, positions (row, 0)
+ *                pack → embed → blocks → rows at `positions` → logits → adjust, choose ─ next ids, lengths 1, positions (row, 0)
  *                                   └──► rows at `hiddenPositions` → hidden
  *
  * Inputs: ids [b, t] int64 right-padded, lengths [b] int32, pastLengths [b] int32 (t > 1: all 0), positions [m, 2] int64 (row, column),
  * targets [m] int64 (−1: choose), steps int64, done [b] bool, stopTokens [b, e] int64 (−1: none), temperature [b], topK [b] int32,
- * uniquePlaces [c, u] int64 and tokenOfPlace [b, t] int64 (see {@link Packing}), topP [b], uniforms [k, b], topLogprobs int64, hiddenPositions [h, 2] int64, pastKey.i and pastValue.i [b, kvHeads, p, headDim].
+ * uniquePlaces [c, u] int64 and tokenOfPlace [b, t] int64 (see {@link Packing}), topP [b], minP [b], uniforms [k, b], topLogprobs int64, hiddenPositions [h, 2] int64, pastKey.i and pastValue.i [b, kvHeads, p, headDim],
+ * and what bends the logits that a row chooses by: {@link createAdjustmentInputs}.
  * steps > 1 needs m = b in row order, and hiddenPositions that name column 0 only: they are read in every step.
  *
  * Outputs: tokens [k', m] int64, logprobs [k', m], topIds and topValues [k', m, n], hidden [k', h, d], doneOut [b], key.i and value.i; k' ≤ k steps were
@@ -108,6 +110,8 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
   const temperature = graph.input('temperature', 'float32', ['b']);
   const topK = graph.input('topK', 'int32', ['b']);
   const topP = graph.input('topP', 'float32', ['b']);
+  const minP = graph.input('minP', 'float32', ['b']);
+  const adjustments = createAdjustmentInputs(graph);
   const uniforms = graph.input('uniforms', 'float32', ['k', 'b']);
   const topLogprobs = graph.input('topLogprobs', 'int64', []);
   const uniquePlaces = graph.input('uniquePlaces', 'int64', ['c', 'u']);
@@ -141,12 +145,15 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
       { name: 'positions', initial: positions, shape: ['mStep', 2], finalName: 'finalPositions' },
       { name: 'targets', initial: targets, shape: ['mStep'], finalName: 'finalTargets' },
       { name: 'done', initial: done, finalName: 'doneOut' },
+      { name: 'listedTokens', initial: adjustments.tokens, finalName: 'finalListedTokens' },
+      { name: 'listedCounts', initial: adjustments.counts, finalName: 'finalListedCounts' },
       ...pastCaches.flatMap((past, layer) => [
         { name: `pastKey.${layer}`, initial: past.key, shape: stepCacheShape, finalName: inside(`key.${layer}`) },
         { name: `pastValue.${layer}`, initial: past.value, shape: stepCacheShape, finalName: inside(`value.${layer}`) },
       ]),
     ],
-    body: (body, iteration, [idsIn, uniqueIn, tokenOfIn, lengthsIn, pastIn, positionsIn, targetsIn, doneIn, ...caches]) => {
+    body: (body, iteration, carriedIn) => {
+      const [idsIn, uniqueIn, tokenOfIn, lengthsIn, pastIn, positionsIn, targetsIn, doneIn, listedIn, countsIn, ...caches] = carriedIn;
       const state = {
         ids: expectType(idsIn, 'int64'),
         lengths: expectType(lengthsIn, 'int32'),
@@ -155,6 +162,7 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
         targets: expectType(targetsIn, 'int64'),
         done: expectType(doneIn, 'bool'),
       };
+      const counts = { tokens: expectType(listedIn, 'int64'), counts: expectType(countsIn, 'float32') };
       const packing = { uniquePlaces: expectType(uniqueIn, 'int64'), tokenOfPlace: expectType(tokenOfIn, 'int64') };
       const past = Array.from({ length: model.layers }, (_, layer) => ({
         key: expectType(caches[2 * layer], cacheType),
@@ -181,12 +189,16 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
         body,
         logits,
         state.targets,
-        (choosing) => ({
-          temperature: choosing.gather(temperature, row, 0, 'rowTemperature'),
-          topK: choosing.gather(topK, row, 0, 'rowTopK'),
-          topP: choosing.gather(topP, row, 0, 'rowTopP'),
-          uniform: choosing.gather(choosing.gather(uniforms, iteration, 0, 'stepUniforms'), row, 0, 'rowUniform'),
-        }),
+        {
+          adjust: (choosing, own) => adjustLogits(choosing, own, { rows: row, iteration }, adjustments, counts),
+          createParameters: (choosing) => ({
+            temperature: choosing.gather(temperature, row, 0, 'rowTemperature'),
+            topK: choosing.gather(topK, row, 0, 'rowTopK'),
+            topP: choosing.gather(topP, row, 0, 'rowTopP'),
+            minP: choosing.gather(minP, row, 0, 'rowMinP'),
+            uniform: choosing.gather(choosing.gather(uniforms, iteration, 0, 'stepUniforms'), row, 0, 'rowUniform'),
+          }),
+        },
         'chosenTokens',
       );
       const logProbabilities = body.logSoftmax(logits, 'logProbabilities');
@@ -195,6 +207,7 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
 
       const rowTokens = body.scatterElements(later.noTokens, row, tokens, 0, 'rowTokens');
       const nextIds = body.unsqueeze(rowTokens, 1, 'nextIds');
+      const nextCounts = countTokens(body, adjustments, counts, nextIds, { steps, iteration });
       const isStop = body.equal(nextIds, stopTokens, 'isStop');
       const hasStopped = body.cast(body.reduceSum(body.cast(isStop, 'int32', 'stopFlags'), 1, 'stopCount'), 'bool', 'hasStopped');
       const nextDone = body.or(state.done, hasStopped, 'nextDone');
@@ -212,6 +225,8 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
           body.identity(later.positions, 'nextPositions'),
           body.identity(later.targets, 'nextTargets'),
           nextDone,
+          nextCounts.tokens,
+          nextCounts.counts,
           ...present.flatMap(({ key, value }) => [key, value]),
         ],
         collected: [
@@ -224,7 +239,7 @@ export function addStepLoop(graph: Graph, model: CausalModel): { outputs: readon
       };
     },
   });
-  const [, , , , , , , doneOut, ...caches] = carried;
+  const [, , , , , , , doneOut, , , ...caches] = carried;
   const widened = caches.map((cache, i) =>
     graph.toFloat(expectType(cache, cacheType), 'float32', `${i % 2 === 0 ? 'key' : 'value'}.${Math.floor(i / 2)}`),
   );

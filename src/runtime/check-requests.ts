@@ -19,6 +19,12 @@ const MAX_WEIGHT = 1e4;
 // Below this the distribution is its arg max to float32's precision; vLLM draws the same line.
 const GREEDY_BELOW = 1e-5;
 const MAX_TEMPERATURE = 100;
+// Either way a token of the prompt is all but banned or all but forced; beyond, logits would leave float32.
+const REPETITION_PENALTIES = { least: 0.01, most: 100 };
+const MAX_PENALTY = 2;
+const MAX_BIAS = 100;
+// Every listed token widens the lists of all rows of a run.
+const MAX_LISTED_TOKENS = 1024;
 
 /**
  * The mixture with equal digests summed and zero weights dropped, sorted by digest: equal compositions become equal lists.
@@ -84,7 +90,12 @@ export function checkGenerateRequest(request: GenerateRequest, limits: ModelLimi
   if (request.stopTokens.length > MAX_STOP_TOKENS)
     throw outOfBounds('stopTokens', `${request.stopTokens.length} tokens`, `at most ${MAX_STOP_TOKENS} tokens`);
   for (const token of request.stopTokens) checkWhole('stopTokens', token, 0, limits.vocabularySize - 1);
-  return { ...request, mixture: checkMixture(request.mixture), sampling: checkSampling(request.sampling, limits) };
+  const { minTokens = 0 } = request;
+  checkWhole('minTokens', minTokens, 0, request.maxTokens);
+  const sampling = checkSampling(request.sampling, limits);
+  if (minTokens > 0 && sampling.allowedTokens?.every((token) => request.stopTokens.includes(token)) === true)
+    throw outOfBounds('allowedTokens', 'stop tokens alone', 'others too where minTokens is above 0');
+  return { ...request, mixture: checkMixture(request.mixture), sampling };
 }
 
 function checkSampling(sampling: Sampling, limits: ModelLimits): Sampling {
@@ -94,7 +105,43 @@ function checkSampling(sampling: Sampling, limits: ModelLimits): Sampling {
   checkWhole('topK', topK, 0, Number.MAX_SAFE_INTEGER);
   if (!(topP > 0 && topP <= 1)) throw outOfBounds('topP', topP, 'above 0 and at most 1');
   if (!Number.isSafeInteger(seed)) throw outOfBounds('seed', seed, 'a whole number of at most 53 bits');
-  return { temperature: temperature < GREEDY_BELOW ? 0 : temperature, topK: topK >= limits.vocabularySize ? 0 : topK, topP, seed };
+  const { minP = 0 } = sampling;
+  if (!(minP >= 0 && minP <= 1)) throw outOfBounds('minP', minP, 'between 0 and 1');
+  return {
+    temperature: temperature < GREEDY_BELOW ? 0 : temperature,
+    topK: topK >= limits.vocabularySize ? 0 : topK,
+    topP,
+    minP,
+    seed,
+    ...checkAdjustments(sampling, limits),
+  };
+}
+
+type Adjustments = Pick<Sampling, 'repetitionPenalty' | 'presencePenalty' | 'frequencyPenalty' | 'logitBias' | 'allowedTokens'>;
+
+function checkAdjustments(sampling: Sampling, { vocabularySize }: ModelLimits): Adjustments {
+  const { repetitionPenalty = 1, presencePenalty = 0, frequencyPenalty = 0, logitBias, allowedTokens } = sampling;
+  const { least, most } = REPETITION_PENALTIES;
+  if (!(repetitionPenalty >= least && repetitionPenalty <= most))
+    throw outOfBounds('repetitionPenalty', repetitionPenalty, `between ${least} and ${most}`);
+  for (const [field, penalty] of Object.entries({ presencePenalty, frequencyPenalty })) {
+    if (!(Math.abs(penalty) <= MAX_PENALTY)) throw outOfBounds(field, penalty, `between -${MAX_PENALTY} and ${MAX_PENALTY}`);
+  }
+  for (const [field, tokens] of Object.entries({ logitBias: [...(logitBias?.keys() ?? [])], allowedTokens: allowedTokens ?? [] })) {
+    if (tokens.length > MAX_LISTED_TOKENS) throw outOfBounds(field, `${tokens.length} tokens`, `at most ${MAX_LISTED_TOKENS} tokens`);
+    for (const token of tokens) checkWhole(field, token, 0, vocabularySize - 1);
+  }
+  for (const bias of logitBias?.values() ?? []) {
+    if (!(Math.abs(bias) <= MAX_BIAS)) throw outOfBounds('logitBias', bias, `between -${MAX_BIAS} and ${MAX_BIAS}`);
+  }
+  if (allowedTokens?.length === 0) throw outOfBounds('allowedTokens', 'empty', 'at least one token, or absent');
+  return {
+    repetitionPenalty,
+    presencePenalty,
+    frequencyPenalty,
+    ...(logitBias !== undefined && logitBias.size > 0 && { logitBias }),
+    ...(allowedTokens !== undefined && { allowedTokens: [...new Set(allowedTokens)] }),
+  };
 }
 
 function checkTokens(ids: readonly number[], { vocabularySize }: ModelLimits): void {

@@ -74,6 +74,18 @@ export interface Sampling {
   readonly topK: number;
   /** 1 is off. */
   readonly topP: number;
+  /** Leaves out what is less likely than this times the likeliest token. @default 0, which is off */
+  readonly minP?: number;
+  /** 0.01…100: logits of tokens of prompt and answer are divided by it where positive, multiplied where not. @default 1, which is off */
+  readonly repetitionPenalty?: number;
+  /** −2…2: taken from the logit of every token that the answer has. @default 0 */
+  readonly presencePenalty?: number;
+  /** −2…2: taken from a token's logit as often as the answer has it. @default 0 */
+  readonly frequencyPenalty?: number;
+  /** By token, −100…100: added to the logit, before the penalties. */
+  readonly logitBias?: ReadonlyMap<number, number>;
+  /** When present, no other token is chosen. */
+  readonly allowedTokens?: readonly number[];
   /** The row's own random stream: the same seed gives the same tokens in any batch. */
   readonly seed: number;
 }
@@ -84,6 +96,8 @@ export interface GenerateRequest {
   readonly mixture: Mixture;
   /** ≥ 1; prompt and answer together must fit the context. */
   readonly maxTokens: number;
+  /** No stop token comes before the answer has so many tokens; at most maxTokens. @default 0 */
+  readonly minTokens?: number;
   /** Tokens that end the row; the stop token itself is reported as the last one. */
   readonly stopTokens: readonly number[];
   readonly sampling: Sampling;
@@ -98,7 +112,7 @@ export interface GenerateRequest {
 
 export interface GeneratedToken {
   readonly id: number;
-  /** Log-probability under the model's own distribution (before temperature). */
+  /** Log-probability under the model's own distribution (before biases, penalties and temperature). */
   readonly logprob: number;
   /** Present when topLogprobs > 0. */
   readonly top?: TopLogprobs;

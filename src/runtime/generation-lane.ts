@@ -1,5 +1,6 @@
 // Rows that generate, from their admission to their last token: prompts are fed, then all rows go on together by a few steps a run.
 import type { GeneratedToken, GenerateRequest, ServingPrecision } from './engine.js';
+import { ListedTokens } from './listed-tokens.js';
 import { planSlots, type PlacedAdapter, type SlotCosts } from './plan-slots.js';
 import type { WithSource } from './source-rows.js';
 import { takeOut } from './take-out.js';
@@ -84,12 +85,14 @@ export class GenerationLane {
 
   add(task: GenerationTask): void {
     const { ids, source, stopTokens, sampling, topLogprobs } = task.request;
+    const listed = ListedTokens.of(task.request);
     this.waiting.push({
       key: this.options.createKey(),
       promptIds: ids,
       ...(source !== undefined && { source }),
       stopTokens,
       sampling,
+      ...(listed !== undefined && { listed }),
       topLogprobs,
       emitted: 0,
       lastToken: -1,
@@ -222,6 +225,7 @@ export class GenerationLane {
       // A row that was cancelled during the run has left already.
       if (last === undefined || !this.running.includes(row)) continue;
       row.emitted += tokens.length;
+      row.listed?.count(tokens.map(({ id }) => id));
       row.lastToken = last.id;
       const isFinite = tokens.every(({ logprob }) => Number.isFinite(logprob));
       if (!isFinite || last.finish !== undefined) this.leave(this.running, (other) => other === row);

@@ -1,20 +1,19 @@
 // Lays out runs of the step program: rows of a request become the arrays of a call, and a call's results the tokens of its rows.
 import type { GeneratedToken, Sampling, TopLogprobs } from './engine.js';
+import { type AdjustedRow, layOutLists } from './listed-tokens.js';
 import type { ScorePiece } from './plan-score-batches.js';
 import { padSources, type WithSource } from './source-rows.js';
 import { uniformAt } from './uniforms.js';
 import type { CachePlan, ClassSlots, RunCall, RunResult } from './worker/protocol.js';
 
 /** A row that generates, as a run sees it. */
-export interface GeneratingRow extends WithSource {
+export interface GeneratingRow extends WithSource, AdjustedRow {
   readonly key: number;
   readonly promptIds: readonly number[];
   readonly stopTokens: readonly number[];
   readonly sampling: Sampling;
   readonly topLogprobs: number;
-  /** Tokens generated so far. */
-  readonly emitted: number;
-  /** The last of them. */
+  /** The last of the tokens generated so far. */
   readonly lastToken: number;
 }
 
@@ -163,7 +162,7 @@ export function sourcesOf(rows: readonly WithSource[]): Pick<RunCall, 'source'> 
   return source === undefined ? {} : { source };
 }
 
-type Choice = Pick<RunCall, 'steps' | 'stopTokens' | 'temperature' | 'topK' | 'topP' | 'uniforms'>;
+type Choice = Pick<RunCall, 'steps' | 'stopTokens' | 'temperature' | 'topK' | 'topP' | 'minP' | 'adjustments' | 'uniforms'>;
 
 /** One step in which nothing is chosen. */
 function createQuietChoice(rows: number): Choice {
@@ -173,6 +172,7 @@ function createQuietChoice(rows: number): Choice {
     temperature: new Float32Array(rows),
     topK: new Int32Array(rows),
     topP: new Float32Array(rows).fill(1),
+    minP: new Float32Array(rows),
     uniforms: new Float32Array(rows),
   };
 }
@@ -190,6 +190,7 @@ function createChoice(
     if (sampling.temperature > 0)
       for (let step = 0; step < steps; step++) uniforms[step * rows.length + row] = uniformAt(sampling.seed, emitted + step);
   }
+  const adjustments = layOutLists(rows, steps);
   return {
     positions: BigInt64Array.from(rows.flatMap((_, row) => [BigInt(row), BigInt((lengths[row] ?? 1) - 1)])),
     targets: new BigInt64Array(rows.length).fill(-1n),
@@ -198,6 +199,8 @@ function createChoice(
     temperature: Float32Array.from(rows, ({ sampling }) => sampling.temperature),
     topK: Int32Array.from(rows, ({ sampling }) => sampling.topK),
     topP: Float32Array.from(rows, ({ sampling }) => sampling.topP),
+    minP: Float32Array.from(rows, ({ sampling }) => sampling.minP ?? 0),
+    ...(adjustments !== undefined && { adjustments }),
     uniforms,
     topLogprobs: rows.reduce((most, { topLogprobs }) => Math.max(most, topLogprobs), 0),
   };

@@ -1,15 +1,45 @@
-// Inverse-CDF sampling in float64, one row at a time, written independently of kernels/.
+// Penalties, biases and inverse-CDF sampling in float64, one row at a time, written independently of kernels/.
 import { referenceSoftmax, type Vector } from './decoder.js';
 
 export interface ReferenceSampling {
   readonly temperature: number;
   readonly topK: number;
   readonly topP: number;
+  /** @default 0 */
+  readonly minP?: number;
 }
 
-/** Tokens that may be drawn, most likely first, with their renormalised masses: top-k, then top-p on what it leaves. */
-export function referenceNucleus(logits: Vector, { temperature, topK, topP }: ReferenceSampling): { token: number; mass: number }[] {
-  const order = logits.map((_, token) => token).sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
+export interface ReferenceAdjustment {
+  readonly prompt?: readonly number[];
+  readonly bias?: ReadonlyMap<number, number>;
+  readonly allowed?: readonly number[];
+  readonly stopTokens?: readonly number[];
+  /** Of the whole answer. */
+  readonly minTokens?: number;
+  readonly repetition?: number;
+  readonly presence?: number;
+  readonly frequency?: number;
+}
+
+/** The logits by which the token behind `answer` is chosen. */
+export function referenceAdjust(logits: Vector, answer: readonly number[], how: ReferenceAdjustment): number[] {
+  const { prompt = [], bias, allowed, stopTokens = [], minTokens = 0, repetition = 1, presence = 0, frequency = 0 } = how;
+  return logits.map((logit, token) => {
+    if (allowed !== undefined && !allowed.includes(token)) return -Infinity;
+    if (answer.length < minTokens && stopTokens.includes(token)) return -Infinity;
+    let value = logit + (bias?.get(token) ?? 0);
+    const count = answer.filter((id) => id === token).length;
+    if (count > 0 || prompt.includes(token)) value = value > 0 ? value / repetition : value * repetition;
+    return value - frequency * count - (count > 0 ? presence : 0);
+  });
+}
+
+/** Tokens that may be drawn, most likely first, with their renormalised masses: min-p, then top-k, then top-p on what they leave. */
+export function referenceNucleus(logits: Vector, { temperature, topK, topP, minP = 0 }: ReferenceSampling): { token: number; mass: number }[] {
+  const all = referenceSoftmax(logits.map((logit) => logit / temperature));
+  const least = minP * Math.max(...all);
+  const likely = logits.map((_, token) => token).filter((token) => (all[token] ?? NaN) >= least);
+  const order = likely.sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
   const kept = topK > 0 ? order.slice(0, topK) : order;
   const masses = referenceSoftmax(kept.map((token) => (logits[token] ?? NaN) / temperature));
   let before = 0;

@@ -62,6 +62,22 @@ export interface SourceTexts {
   readonly lengths: Int32Array;
 }
 
+/** Which logits a run adjusts before it chooses by them; see kernels/decode/logit-adjustments.ts. b = rows, q = places. */
+export interface AdjustmentLists {
+  readonly places: number;
+  /** [b, q] each */
+  readonly tokens: BigInt64Array;
+  readonly counts: Float32Array;
+  readonly isPrompted: Uint8Array;
+  readonly bias: Float32Array;
+  readonly bannedSteps: BigInt64Array;
+  /** [b] each */
+  readonly isListedOnly: Uint8Array;
+  readonly repetitionPenalty: Float32Array;
+  readonly presencePenalty: Float32Array;
+  readonly frequencyPenalty: Float32Array;
+}
+
 /** Which stored key/value caches a run reads and leaves, by row. */
 export interface CachePlan {
   /** The rows' keys, in order; empty when the run neither reads nor leaves caches. */
@@ -99,6 +115,9 @@ export interface RunCall {
   readonly temperature: Float32Array;
   readonly topK: Int32Array;
   readonly topP: Float32Array;
+  readonly minP: Float32Array;
+  /** Absent where no row has any. */
+  readonly adjustments?: AdjustmentLists;
   /** [steps, b] */
   readonly uniforms: Float32Array;
   readonly topLogprobs: number;

@@ -1,6 +1,7 @@
 // One step program in an ONNX Runtime session: opens it, turns a call into feeds and outputs into a result.
 import type { StepProgram } from '#kernels/decode/step-program.js';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { createQuietLists } from '../listed-tokens.js';
 import { AdapterFeeds } from './adapter-feeds.js';
 import { releaseBlock, type KvBlock, type KvStore, type LayerKv } from './kv-store.js';
 import type { PageBank } from './page-bank.js';
@@ -39,7 +40,12 @@ export class StepSession {
   /** Runs the call; caches are taken from and put into `store` as the call says. */
   async run(call: RunCall, bank: PageBank, store: KvStore): Promise<RunResult> {
     const past = call.cache.isContinued ? store.take(call.cache.keys, call.pastLengths) : undefined;
-    const feeds = { ...this.createStepFeeds(call), ...this.createCacheFeeds(call.rows, past), ...this.adapterFeeds.create(call, bank) };
+    const feeds = {
+      ...this.createStepFeeds(call),
+      ...this.createAdjustmentFeeds(call),
+      ...this.createCacheFeeds(call.rows, past),
+      ...this.adapterFeeds.create(call, bank),
+    };
     const outputs = await this.session.run(feeds, this.listOutputs(call));
     if (past !== undefined) releaseBlock(past);
     if (call.cache.isKept) store.add(this.readCache(call.cache.keys, outputs));
@@ -80,9 +86,28 @@ export class StepSession {
       temperature: new Tensor('float32', call.temperature, [rows]),
       topK: new Tensor('int32', call.topK, [rows]),
       topP: new Tensor('float32', call.topP, [rows]),
+      minP: new Tensor('float32', call.minP, [rows]),
       uniforms: new Tensor('float32', call.uniforms, [call.steps, rows]),
       topLogprobs: new Tensor('int64', BigInt64Array.of(BigInt(call.topLogprobs)), []),
       hiddenPositions: new Tensor('int64', hiddenPositions, [hiddenPositions.length / 2, 2]),
+    };
+  }
+
+  private createAdjustmentFeeds({ rows, adjustments }: RunCall): Feeds {
+    const { Tensor } = this.ort;
+    const lists = adjustments ?? createQuietLists(rows, 1);
+    const listed = [rows, lists.places];
+    return {
+      isAdjusting: new Tensor('bool', Uint8Array.of(Number(adjustments !== undefined)), []),
+      listedTokens: new Tensor('int64', lists.tokens, listed),
+      listedCounts: new Tensor('float32', lists.counts, listed),
+      isPrompted: new Tensor('bool', lists.isPrompted, listed),
+      logitBias: new Tensor('float32', lists.bias, listed),
+      bannedSteps: new Tensor('int64', lists.bannedSteps, listed),
+      isListedOnly: new Tensor('bool', lists.isListedOnly, [rows]),
+      repetitionPenalty: new Tensor('float32', lists.repetitionPenalty, [rows]),
+      presencePenalty: new Tensor('float32', lists.presencePenalty, [rows]),
+      frequencyPenalty: new Tensor('float32', lists.frequencyPenalty, [rows]),
     };
   }
 

@@ -124,6 +124,7 @@ const emptyCall: RunCall = {
   temperature: Float32Array.of(0),
   topK: Int32Array.of(0),
   topP: Float32Array.of(1),
+  minP: Float32Array.of(0),
   uniforms: Float32Array.of(0),
   topLogprobs: 0,
   hiddenPositions: new BigInt64Array(0),

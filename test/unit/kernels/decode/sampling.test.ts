@@ -5,6 +5,7 @@ import type ort from 'onnxruntime-node';
 import { chooseTokens } from '#kernels/decode/sampling.js';
 import { encodeModel } from '#kernels/graph/encode-model.js';
 import { Graph } from '#kernels/graph/graph.js';
+import type { FloatValue } from '#kernels/graph/values.js';
 import { float32, int32, int64, numbersOf, openSession } from '#test/fixtures/graph-session.js';
 import { createRandomTensors } from '#test/fixtures/random-tensors.js';
 import { referenceNucleus, referenceSample, type ReferenceSampling } from '#test/reference/sampling.js';
@@ -27,8 +28,10 @@ describe('chooseTokens', () => {
     const temperature = graph.input('temperature', 'float32', ['m']);
     const topK = graph.input('topK', 'int32', ['m']);
     const topP = graph.input('topP', 'float32', ['m']);
+    const minP = graph.input('minP', 'float32', ['m']);
     const uniform = graph.input('uniform', 'float32', ['m']);
-    const tokens = chooseTokens(graph, logits, targets, () => ({ temperature, topK, topP, uniform }), 'tokens');
+    const asked = { adjust: (_: Graph, own: FloatValue) => own, createParameters: () => ({ temperature, topK, topP, minP, uniform }) };
+    const tokens = chooseTokens(graph, logits, targets, asked, 'tokens');
     session = await openSession(encodeModel(graph.build([tokens])), '.');
   });
 
@@ -40,6 +43,7 @@ describe('chooseTokens', () => {
       temperature: float32(of(({ temperature }) => temperature), [rows.length]), // prettier-ignore
       topK: int32(of(({ topK }) => topK), [rows.length]), // prettier-ignore
       topP: float32(of(({ topP }) => topP), [rows.length]), // prettier-ignore
+      minP: float32(of(({ minP = 0 }) => minP), [rows.length]), // prettier-ignore
       uniform: float32(of(({ uniform }) => uniform), [rows.length]), // prettier-ignore
     });
     return numbersOf(outputs['tokens']);
@@ -67,10 +71,15 @@ describe('chooseTokens', () => {
     { temperature: 0.9, topK: 12, topP: 0.5 },
     { temperature: 1, topK: 1000, topP: 0.99 },
     { temperature: 1, topK: 0, topP: 0.0001 },
+    { temperature: 1, topK: 0, topP: 1, minP: 0.1 },
+    { temperature: 2, topK: 0, topP: 0.9, minP: 0.3 },
+    { temperature: 1.5, topK: 6, topP: 0.95, minP: 0.05 },
+    { temperature: 1, topK: 0, topP: 1, minP: 1 },
+    { temperature: 0, topK: 0, topP: 1, minP: 0.5 },
   ];
 
   for (const [index, sampling] of SETTINGS.entries()) {
-    test(`temperature ${sampling.temperature}, top-k ${sampling.topK}, top-p ${sampling.topP}: as the reference draws`, async () => {
+    test(`temperature ${sampling.temperature}, top-k ${sampling.topK}, top-p ${sampling.topP}, min-p ${sampling.minP ?? 0}: as the reference draws`, async () => {
       const rows = createRows(60, sampling, index + 1);
       assert.deepEqual(
         await choose(rows),
