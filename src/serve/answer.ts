@@ -39,6 +39,8 @@ export interface AnswerOptions {
   readonly includeStop: boolean;
   /** A text that ends the answer as an end-of-sequence token does: never part of it, and not named as what stopped it. */
   readonly separator?: string | undefined;
+  /** Texts end the answer only behind so many tokens. @default 0 */
+  readonly minTokens?: number;
   /** Code points of the answer's text before the first generated token (an echoed prompt). */
   readonly startOffset: number;
 }
@@ -63,16 +65,18 @@ export async function* readAnswer(
   decoder: StreamDecoder,
   options: AnswerOptions,
 ): AsyncGenerator<AnswerPiece, void, undefined> {
-  const { stopStrings, separator } = options;
+  const { stopStrings, separator, minTokens = 0 } = options;
   const scanner = new StopScanner(separator === undefined ? stopStrings : [...stopStrings, separator]);
   let offset = options.startOffset;
+  let generated = 0;
   for await (const token of tokens) {
+    generated++;
     const isStopToken = token.finish === 'stop';
     let decoded = isStopToken && !options.includeStop ? '' : decoder.push(token.id);
     if (token.finish !== undefined) decoded += decoder.end();
     const scored: ScoredToken = { id: token.id, logprob: token.logprob, offset, ...(token.top === undefined ? {} : { top: token.top }) };
     offset += countCodePoints(decoded);
-    const { text, matched } = scanner.push(decoded);
+    const { text, matched } = generated > minTokens ? scanner.push(decoded) : { text: decoded };
     const piece = { tokens: [scored], generatedTokens: 1 };
     if (matched !== undefined && matched === separator && !stopStrings.includes(matched)) {
       yield { ...piece, text, finish: { reason: 'stop', stopReason: null } };

@@ -4,6 +4,10 @@ import { findPrompts, isTokenList } from '#src/serve/prompt.js';
 
 const MAX_STOPS = 16;
 const MAX_STOP_LENGTH = 1024;
+/** Tokens that logit_bias or allowed_token_ids may name. */
+export const MAX_LISTED_TOKENS = 1024;
+export const MAX_BIAS = 100;
+const TOKEN_ID = /^(0|[1-9]\d{0,8})$/;
 
 function isStop(value: unknown): boolean {
   const stops: unknown = typeof value === 'string' ? [value] : value;
@@ -21,6 +25,27 @@ export function IsStop(): PropertyDecorator {
     validator: {
       validate: isStop,
       defaultMessage: () => `stop must be a text, or a list of at most ${MAX_STOPS} texts, each of 1 to ${MAX_STOP_LENGTH} characters`,
+    },
+  });
+}
+
+function isLogitBias(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const entries = Object.entries(value);
+  return (
+    entries.length <= MAX_LISTED_TOKENS &&
+    entries.every(([token, bias]) => TOKEN_ID.test(token) && typeof bias === 'number' && Math.abs(bias) <= MAX_BIAS)
+  );
+}
+
+/** An object of token ids as keys and finite numbers. */
+export function IsLogitBias(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isLogitBias',
+    validator: {
+      validate: isLogitBias,
+      defaultMessage: () =>
+        `logit_bias must be an object of at most ${MAX_LISTED_TOKENS} token ids, each with a number from -${MAX_BIAS} to ${MAX_BIAS}`,
     },
   });
 }

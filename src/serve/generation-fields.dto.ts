@@ -1,12 +1,14 @@
 // The fields that completions and chats share, checked; names and meanings are OpenAI's, further ones vLLM's.
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsBoolean, IsInt, IsNumber, IsOptional, Max, Min, ValidateNested } from 'class-validator';
-import { IsStop } from '#src/serve/field-validators.js';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsBoolean, IsInt, IsNumber, IsOptional, Max, Min, ValidateNested } from 'class-validator';
+import { IsLogitBias, IsStop, MAX_BIAS, MAX_LISTED_TOKENS } from '#src/serve/field-validators.js';
 import { ModelFieldsDto } from '#src/serve/model-fields.dto.js';
 
 const MAX_CHOICES = 128;
 const MAX_STOP_TOKENS = 48;
+const MAX_PENALTY = 2;
+const finite = { allowNaN: false, allowInfinity: false };
 /** OpenAI's are integers of 64 bits. */
 const SEED_LIMIT = 2 ** 63;
 const seedRange = { message: '$property must be from -2^63 to 2^63' };
@@ -63,6 +65,102 @@ export class GenerationFieldsDto extends ModelFieldsDto {
   @Min(-1)
   @Max(Number.MAX_SAFE_INTEGER)
   top_k?: number | null;
+
+  @ApiPropertyOptional({
+    type: 'number',
+    nullable: true,
+    default: 0,
+    minimum: 0,
+    maximum: 1,
+    description: 'Leave out tokens that are less likely than this times the likeliest one',
+  })
+  @IsOptional()
+  @IsNumber(finite)
+  @Min(0)
+  @Max(1)
+  min_p?: number | null;
+
+  @ApiPropertyOptional({
+    type: 'number',
+    nullable: true,
+    default: 0,
+    minimum: -MAX_PENALTY,
+    maximum: MAX_PENALTY,
+    description: 'Taken from the logit of every token that the answer has already',
+  })
+  @IsOptional()
+  @IsNumber(finite)
+  @Min(-MAX_PENALTY)
+  @Max(MAX_PENALTY)
+  presence_penalty?: number | null;
+
+  @ApiPropertyOptional({
+    type: 'number',
+    nullable: true,
+    default: 0,
+    minimum: -MAX_PENALTY,
+    maximum: MAX_PENALTY,
+    description: 'Taken from the logit of a token as often as the answer has it already',
+  })
+  @IsOptional()
+  @IsNumber(finite)
+  @Min(-MAX_PENALTY)
+  @Max(MAX_PENALTY)
+  frequency_penalty?: number | null;
+
+  @ApiPropertyOptional({
+    type: 'number',
+    nullable: true,
+    default: 1,
+    minimum: 0.01,
+    maximum: 100,
+    description: 'Divides positive and multiplies other logits of tokens of the prompt and of the answer; above 1 against repetition',
+  })
+  @IsOptional()
+  @IsNumber(finite)
+  @Min(0.01)
+  @Max(100)
+  repetition_penalty?: number | null;
+
+  @ApiPropertyOptional({
+    type: 'object',
+    nullable: true,
+    additionalProperties: { type: 'number', minimum: -MAX_BIAS, maximum: MAX_BIAS },
+    maxProperties: MAX_LISTED_TOKENS,
+    example: { '50256': -100 },
+    description: 'Added to the logits of tokens, by id; -100 all but bans, 100 all but forces',
+  })
+  @IsOptional()
+  @IsLogitBias()
+  logit_bias?: Record<string, number> | null;
+
+  @ApiPropertyOptional({
+    type: [Number],
+    nullable: true,
+    minItems: 1,
+    maxItems: MAX_LISTED_TOKENS,
+    description: 'Choose among these tokens alone, by id; end-of-sequence tokens included only where listed',
+  })
+  @IsOptional()
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(MAX_LISTED_TOKENS)
+  @IsInt({ each: true })
+  @Min(0, { each: true })
+  allowed_token_ids?: number[] | null;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    nullable: true,
+    default: 0,
+    minimum: 0,
+    description: 'No stop token and no stop text ends the answer before it has so many tokens; at most max_tokens',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(0)
+  @Max(Number.MAX_SAFE_INTEGER)
+  min_tokens?: number | null;
 
   @ApiPropertyOptional({ type: 'integer', nullable: true, description: 'The same seed gives the same answer, in any batch' })
   @IsOptional()

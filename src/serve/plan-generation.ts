@@ -8,6 +8,7 @@ import type { CompletionRequestDto } from '#src/serve/completion-request.dto.js'
 import { assertTokens, describeTokens, encodeChat, type EncodedPrompt, encodePrompt, type ModelLimits } from '#src/serve/encode-prompt.js';
 import { findTextStart, writeFront } from '#src/serve/front.js';
 import type { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
+import { planSampling } from '#src/serve/plan-sampling.js';
 import { findPrompts, type Prompt } from '#src/serve/prompt.js';
 import { failServe } from '#src/serve/serve.errors.js';
 import { SEPARATOR } from '#src/tokenizer/shots.js';
@@ -39,6 +40,8 @@ export interface GenerationPlan {
   readonly sampling: Omit<Sampling, 'seed'>;
   /** One per answer of a prompt. */
   readonly seeds: readonly number[];
+  /** No answer ends before it has so many tokens. */
+  readonly minTokens: number;
   /** Every token that ends an answer. */
   readonly stopTokens: readonly number[];
   /** Those that the request named. */
@@ -101,7 +104,7 @@ export function planCompletion(
       return {
         ids: encoded.ids,
         ...(echo ? { echo: planEcho(prompt, encoded, codec, { isScored: topLogprobs !== undefined, addSpecialTokens, front }) } : {}),
-        maxTokens: planMaxTokens(encoded.ids.length, request.max_tokens ?? undefined, maxTokens, limits, { field, own }),
+        maxTokens: planMaxTokens(encoded.ids.length, request, maxTokens, limits, { field, own }),
       };
     }),
   };
@@ -123,7 +126,7 @@ export function planChat(
   const { ids } = encodeChat(request, codec, limits, own);
   const maxTokens = planMaxTokens(
     ids.length,
-    request.max_completion_tokens ?? request.max_tokens ?? undefined,
+    { max_tokens: request.max_completion_tokens ?? request.max_tokens ?? null, min_tokens: request.min_tokens ?? null },
     limits.contextLength,
     limits,
     { field: 'messages', own },
@@ -154,16 +157,17 @@ function planAnswers(
   }
   const named = request.stop_token_ids ?? [];
   assertTokens(named, limits, 'stop_token_ids');
-  const topK = request.top_k ?? 0;
+  // A tokenizer may name end tokens beyond the model's vocabulary; those never come.
+  const stopTokens = [...new Set([...(request.ignore_eos === true ? [] : codec.eosTokenIds), ...named])].filter(
+    (id) => id < limits.vocabularySize,
+  );
   const stop = request.stop ?? [];
   return {
     n,
-    sampling: { temperature: request.temperature ?? 1, topK: topK === -1 ? 0 : topK, topP: request.top_p ?? 1 },
+    sampling: planSampling(request, stopTokens, limits),
+    minTokens: request.min_tokens ?? 0,
     seeds: planSeeds(request.seed ?? undefined, n),
-    // A tokenizer may name end tokens beyond the model's vocabulary; those never come.
-    stopTokens: [...new Set([...(request.ignore_eos === true ? [] : codec.eosTokenIds), ...named])].filter(
-      (id) => id < limits.vocabularySize,
-    ),
+    stopTokens,
     namedStopTokens: new Set(named),
     stopStrings: typeof stop === 'string' ? [stop] : stop,
     includeStop: request.include_stop_str_in_output ?? false,
@@ -215,7 +219,7 @@ function offsetsOf(ids: readonly number[], text: string, codec: TextCodec, added
 /** The tokens to generate: as asked, or by default as many as `defaultTokens` and the context allow. */
 function planMaxTokens(
   prompt: number,
-  asked: number | undefined,
+  { max_tokens: asked, min_tokens: least }: Pick<CompletionRequestDto, 'max_tokens' | 'min_tokens'>,
   defaultTokens: number,
   { contextLength }: ModelLimits,
   { field, own }: { readonly field: string; readonly own: CompositionPrompt | null },
@@ -224,5 +228,10 @@ function planMaxTokens(
   if (prompt + answer > contextLength) {
     throw failServe('CONTEXT_LENGTH_EXCEEDED', { field, limit: contextLength, prompt: describeTokens(prompt, own), answer });
   }
+  if ((least ?? 0) > answer)
+    throw failServe('INVALID_VALUE', {
+      field: 'min_tokens',
+      rule: `must be at most max_tokens, which is ${answer} here; found ${least ?? 0}`,
+    });
   return answer;
 }

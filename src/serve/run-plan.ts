@@ -80,6 +80,7 @@ async function* runRow(run: Run, row: Row): AsyncGenerator<IndexedPiece, void, u
     ids: prompt.ids,
     mixture: run.mixture,
     maxTokens: prompt.maxTokens,
+    minTokens: plan.minTokens,
     stopTokens: plan.stopTokens,
     sampling: { ...plan.sampling, seed: row.seed },
     topLogprobs: plan.topLogprobs ?? 0,
@@ -92,6 +93,7 @@ async function* runRow(run: Run, row: Row): AsyncGenerator<IndexedPiece, void, u
     namedStopTokens: plan.namedStopTokens,
     includeStop: plan.includeStop,
     separator: plan.separator,
+    minTokens: plan.minTokens,
     startOffset: echo === undefined ? 0 : countCodePoints(echo.text),
   });
   for await (const piece of answer) yield { index, prompt, piece };

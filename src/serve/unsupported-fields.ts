@@ -5,7 +5,6 @@ import { failServe } from '#src/serve/serve.errors.js';
 type Neutral = (value: unknown, body: Readonly<Record<string, unknown>>) => boolean;
 
 const isOff: Neutral = (value) => value === false;
-const isZero: Neutral = (value) => value === 0;
 const isOne: Neutral = (value) => value === 1;
 const isEmpty: Neutral = (value) =>
   Array.isArray(value) ? value.length === 0 : typeof value === 'object' && value !== null && Object.keys(value).length === 0;
@@ -17,16 +16,9 @@ const never: Neutral = () => false;
 
 /** For each field, which values change nothing, and how to write such a value. Null and absence never change anything. */
 const BOTH: Readonly<Record<string, readonly [Neutral, string]>> = {
-  frequency_penalty: [isZero, ' or 0'],
-  presence_penalty: [isZero, ' or 0'],
-  repetition_penalty: [isOne, ' or 1'],
-  logit_bias: [isEmpty, ' or empty'],
-  min_p: [isZero, ' or 0'],
-  min_tokens: [isZero, ' or 0'],
   typical_p: [isOne, ' or 1'],
   use_beam_search: [isOff, ' or false'],
   bad_words: [isEmpty, ' or empty'],
-  allowed_token_ids: [never, ''],
   logits_processors: [isEmpty, ' or empty'],
   logprob_token_ids: [never, ''],
   prompt_logprobs: [never, ' (echo with logprobs scores a prompt)'],
@@ -78,7 +70,6 @@ const COMPARE: typeof BOTH = {
 };
 
 const LORAX: typeof BOTH = {
-  repetition_penalty: [isOne, ' or 1'],
   typical_p: [isOne, ' or 1'],
   best_of: [isOne, ' or 1'],
   truncate: [never, ''],

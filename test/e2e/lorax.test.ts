@@ -201,6 +201,14 @@ describe('LoRAX’s wire', () => {
     assert.equal((await generate({ temperature: 0, do_sample: true, seed: 5 })).details.seed, null);
   });
 
+  test('penalties bend what is generated, without sampling', async () => {
+    const plain = await generate({ max_new_tokens: 30, ignore_eos_token: true });
+    const penalized = await generate({ max_new_tokens: 30, ignore_eos_token: true, repetition_penalty: 3 });
+    const distinct = ({ details }: typeof plain): number => new Set(details.tokens.map(({ id }) => id)).size;
+    assert.ok(distinct(penalized) > distinct(plain), `${distinct(penalized)} tokens that differ, ${distinct(plain)} without`);
+    assert.equal(penalized.details.seed, null);
+  });
+
   test('what cannot be is refused in LoRAX’s shape', async () => {
     const cases: [Record<string, unknown>, number, string, RegExp][] = [
       [{ adapter_id: 'tiny/nothing' }, 404, 'not_found', /tiny\/nothing/],
@@ -209,7 +217,8 @@ describe('LoRAX’s wire', () => {
       [{ merged_adapters: { ...MERGED, merge_strategy: 'ties' } }, 400, 'validation', /ties/],
       [{ merged_adapters: { ...MERGED, weights: [1] } }, 400, 'validation', /one weight per id; found 1 for 2/],
       [{ merged_adapters: { ...MERGED, ids: ['tiny/one', 'tiny/wide'], space: 'factor' } }, 422, 'validation', /delta space/],
-      [{ repetition_penalty: 1.2 }, 400, 'validation', /parameters\.repetition_penalty/],
+      [{ repetition_penalty: 0 }, 400, 'validation', /parameters\.repetition_penalty/],
+      [{ typical_p: 0.5 }, 400, 'validation', /parameters\.typical_p/],
       [{ best_of: 2 }, 400, 'validation', /parameters\.best_of/],
       [{ max_new_tokens: 1000 }, 400, 'validation', /256 tokens; the request has 3 in inputs/],
     ];

@@ -41,7 +41,15 @@ describe('errors of the openai client', () => {
       [{ temperature: -1 }, 'temperature', 'invalid_request'],
       [{ n: 1e6 }, 'n', 'invalid_request'],
       [{ logprobs: 21 }, 'logprobs', 'invalid_request'],
-      [{ frequency_penalty: 1 }, 'frequency_penalty', 'unsupported_parameter'],
+      [{ frequency_penalty: 3 }, 'frequency_penalty', 'invalid_request'],
+      [{ logit_bias: { 272: 1 } }, 'logit_bias', 'invalid_value'],
+      [{ logit_bias: { the: 1 } }, 'logit_bias', 'invalid_request'],
+      [{ allowed_token_ids: [5, 1e6] }, 'allowed_token_ids', 'invalid_value'],
+      [{ min_tokens: 13 }, 'min_tokens', 'invalid_value'],
+      [{ repetition_penalty: 0 }, 'repetition_penalty', 'invalid_request'],
+      [{ min_p: 2 }, 'min_p', 'invalid_request'],
+      [{ response_format: { type: 'json_object' } }, 'response_format', 'unsupported_parameter'],
+      [{ bad_words: ['the'] }, 'bad_words', 'unsupported_parameter'],
     ];
     for (const [fields, param, code] of cases) {
       await assert.rejects(complete(fields), (error: unknown) => {

@@ -52,9 +52,10 @@ async function withEngine(options: Partial<EngineOptions>, run: (bench: Bench) =
   }
 }
 
+const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0 };
+
 function request(options: Partial<GenerateRequest> = {}): GenerateRequest {
-  const sampling = { temperature: 0, topK: 0, topP: 1, seed: 0 };
-  return { ids: [1, 2, 3], mixture: [], maxTokens: 8, stopTokens: [], sampling, topLogprobs: 0, stream: false, ...options };
+  return { ids: [1, 2, 3], mixture: [], maxTokens: 8, stopTokens: [], sampling: GREEDY, topLogprobs: 0, stream: false, ...options };
 }
 
 async function collect(tokens: AsyncIterable<GeneratedToken>): Promise<number[]> {
@@ -369,6 +370,24 @@ describe('an engine over time', () => {
         [{ sampling: { temperature: 1, topK: 0.5, topP: 1, seed: 0 } }, 'OUT_OF_BOUNDS'],
         [{ sampling: { temperature: 1, topK: 0, topP: 1, seed: 1e300 } }, 'OUT_OF_BOUNDS'],
         [{ stopTokens: [999] }, 'OUT_OF_BOUNDS'],
+        [{ minTokens: 9 }, 'OUT_OF_BOUNDS'],
+        [{ minTokens: 0.5 }, 'OUT_OF_BOUNDS'],
+        [{ minTokens: 2, stopTokens: [5], sampling: { ...GREEDY, allowedTokens: [5] } }, 'OUT_OF_BOUNDS'],
+        ...[
+          { minP: Number.NaN },
+          { minP: -0.1 },
+          { repetitionPenalty: 0 },
+          { repetitionPenalty: Number.NaN },
+          { repetitionPenalty: 1e30 },
+          { presencePenalty: 2.5 },
+          { frequencyPenalty: Number.NaN },
+          { logitBias: new Map([[VOCABULARY, 1]]) },
+          { logitBias: new Map([[5, Number.NaN]]) },
+          { logitBias: new Map([[5, -101]]) },
+          { allowedTokens: [] },
+          { allowedTokens: [-1] },
+          { allowedTokens: Array.from({ length: 1025 }, () => 5) },
+        ].map((wrong): [Partial<GenerateRequest>, string] => [{ sampling: { ...GREEDY, ...wrong } }, 'OUT_OF_BOUNDS']),
       ];
       for (const [options, code] of refused) await assert.rejects(collect(engine.generate(request(options))), { code, status: 400 });
       await assert.rejects(engine.score([{ ids: [1, 2], from: 0, mixture: [] }]), { code: 'OUT_OF_BOUNDS' });

@@ -35,7 +35,10 @@ export function referenceAdjust(logits: Vector, answer: readonly number[], how: 
 }
 
 /** Tokens that may be drawn, most likely first, with their renormalised masses: min-p, then top-k, then top-p on what they leave. */
-export function referenceNucleus(logits: Vector, { temperature, topK, topP, minP = 0 }: ReferenceSampling): { token: number; mass: number }[] {
+export function referenceNucleus(
+  logits: Vector,
+  { temperature, topK, topP, minP = 0 }: ReferenceSampling,
+): { token: number; mass: number }[] {
   const all = referenceSoftmax(logits.map((logit) => logit / temperature));
   const least = minP * Math.max(...all);
   const likely = logits.map((_, token) => token).filter((token) => (all[token] ?? NaN) >= least);

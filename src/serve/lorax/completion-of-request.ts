@@ -8,7 +8,7 @@ import { failServe } from '#src/serve/serve.errors.js';
  * @throws BraidError INVALID_VALUE for details of the prompt in a stream, as LoRAX does
  */
 export function completionOfRequest({ inputs, parameters }: LoraxRequestDto, model: string, isStream: boolean): CompletionRequestDto {
-  const { adapter_id, adapter_source, merged_adapters, top_k, top_p, seed, stop, ...own } = parameters ?? {};
+  const { adapter_id, adapter_source, merged_adapters, ...own } = parameters ?? {};
   const wantsPrefill = own.decoder_input_details ?? false;
   if (wantsPrefill && isStream) {
     throw failServe('INVALID_VALUE', { field: 'parameters.decoder_input_details', rule: 'is not possible in a stream' });
@@ -21,10 +21,13 @@ export function completionOfRequest({ inputs, parameters }: LoraxRequestDto, mod
     prompt: inputs,
     max_tokens: own.max_new_tokens ?? null,
     temperature: isSampled(parameters ?? {}) ? (own.temperature ?? 1) : 0,
-    top_k: top_k ?? null,
-    top_p: top_p ?? null,
-    seed: seed ?? null,
-    stop: stop ?? null,
+    top_k: own.top_k ?? null,
+    top_p: own.top_p ?? null,
+    repetition_penalty: own.repetition_penalty ?? null,
+    frequency_penalty: own.frequency_penalty ?? null,
+    presence_penalty: own.presence_penalty ?? null,
+    seed: own.seed ?? null,
+    stop: own.stop ?? null,
     // LoRAX leaves the stop text in.
     include_stop_str_in_output: true,
     ignore_eos: own.ignore_eos_token ?? false,

@@ -11,6 +11,9 @@ export class LoraxParametersDto extends PickType(GenerationFieldsDto, [
   'temperature',
   'top_k',
   'top_p',
+  'repetition_penalty',
+  'frequency_penalty',
+  'presence_penalty',
   'seed',
   'stop',
 ]) {

@@ -37,7 +37,9 @@ function refuses(code: string, field: string, message = /./): (error: unknown) =
 describe('planning a completion', () => {
   test('defaults are OpenAI’s and vLLM’s', () => {
     const plan = completion({});
-    assert.deepEqual(plan.sampling, { temperature: 1, topK: 0, topP: 1 });
+    const off = { minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0 };
+    assert.deepEqual(plan.sampling, { temperature: 1, topK: 0, topP: 1, ...off });
+    assert.equal(plan.minTokens, 0);
     assert.deepEqual([plan.n, plan.prompts[0]?.maxTokens, plan.topLogprobs, plan.isStream], [1, 16, undefined, false]);
     assert.deepEqual(plan.stopTokens, [1]);
     assert.deepEqual(plan.prompts[0]?.ids, codec.encode('the'));
@@ -50,6 +52,13 @@ describe('planning a completion', () => {
       temperature: null,
       top_p: null,
       top_k: null,
+      min_p: null,
+      presence_penalty: null,
+      frequency_penalty: null,
+      repetition_penalty: null,
+      logit_bias: null,
+      allowed_token_ids: null,
+      min_tokens: null,
       seed: null,
       stop: null,
       stop_token_ids: null,
@@ -143,6 +152,42 @@ describe('planning a completion', () => {
     assert.deepEqual(completion({ ignore_eos: true, stop_token_ids: [9] }).stopTokens, [9]);
     const beyond = createTextCodec(byteLevelTokenizerFiles({ eosTokenIds: [5000] }));
     assert.deepEqual(planCompletion({ model: 'a/b', prompt: 'a' }, beyond, limits).stopTokens, [1]);
+  });
+
+  test('penalties, biases and allowed tokens reach the sampling; tokens must be the model’s', () => {
+    const { sampling, minTokens } = completion({
+      min_p: 0.1,
+      presence_penalty: 1,
+      frequency_penalty: -1,
+      repetition_penalty: 1.5,
+      logit_bias: { 5: -100, 263: 2.5 },
+      allowed_token_ids: [1, 5],
+      min_tokens: 16,
+    });
+    assert.deepEqual(sampling, {
+      temperature: 1,
+      topK: 0,
+      topP: 1,
+      minP: 0.1,
+      presencePenalty: 1,
+      frequencyPenalty: -1,
+      repetitionPenalty: 1.5,
+      logitBias: new Map([[5, -100], [263, 2.5]]), // prettier-ignore
+      allowedTokens: [1, 5],
+    });
+    assert.equal(minTokens, 16);
+    assert.equal('logitBias' in completion({ logit_bias: {} }).sampling, false);
+    assert.throws(() => completion({ logit_bias: { 264: 1 } }), refuses('INVALID_VALUE', 'logit_bias', /0 to 263; found 264/));
+    assert.throws(() => completion({ allowed_token_ids: [999] }), refuses('INVALID_VALUE', 'allowed_token_ids', /found 999/));
+    assert.throws(() => completion({ allowed_token_ids: [1], min_tokens: 1 }), refuses('INVALID_VALUE', 'allowed_token_ids'));
+    assert.doesNotThrow(() => completion({ allowed_token_ids: [1], min_tokens: 1, ignore_eos: true }));
+  });
+
+  test('an answer’s fewest tokens are no more than its most', () => {
+    assert.throws(() => completion({ min_tokens: 17 }), refuses('INVALID_VALUE', 'min_tokens', /at most max_tokens, which is 16/));
+    assert.throws(() => completion({ min_tokens: 5, max_tokens: 4 }), refuses('INVALID_VALUE', 'min_tokens', /found 5/));
+    assert.throws(() => chat({ min_tokens: 7, max_completion_tokens: 6 }), refuses('INVALID_VALUE', 'min_tokens'));
+    assert.equal(chat({ min_tokens: 6, max_completion_tokens: 6 }).minTokens, 6);
   });
 
   test('-1 turns top_k off; too many answers and usage without a stream are refused', () => {

@@ -102,7 +102,11 @@ describe('running a plan', () => {
       [5, 6, 5, 6],
     );
     const [{ mixture: asked, sampling, stopTokens, stream } = assert.fail()] = engine.generated;
-    assert.deepEqual([asked, sampling, stopTokens, stream], [mixture, { temperature: 0.5, topK: 4, topP: 0.9, seed: 5 }, [1], false]);
+    const off = { minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0 };
+    assert.deepEqual(
+      [asked, sampling, stopTokens, stream],
+      [mixture, { temperature: 0.5, topK: 4, topP: 0.9, ...off, seed: 5 }, [1], false],
+    );
     assert.deepEqual(engine.scored, []);
   });
 
