@@ -95,7 +95,7 @@ export interface AdjustedRow {
 /** The lists of a run's rows side by side; undefined where no row has one. */
 export function layOutLists(rows: readonly AdjustedRow[], steps: number): AdjustmentLists | undefined {
   if (rows.every(({ listed }) => listed === undefined)) return undefined;
-  // A token that comes up is listed from the next step on, so the last one needs no place; a list has at least one.
+  // A place for the token of each step, behind lists of at least one.
   const places = Math.max(1, ...rows.map(({ listed }) => listed?.size ?? 0)) + steps;
   const lists = {
     ...createQuietLists(rows.length, places),
