@@ -9,7 +9,7 @@ import { loadBaseModelFiles } from '#src/base-models/load-base-model-files.js';
 import { type Digest, digestOf } from '#src/ids/ids.js';
 import { parseAdapterConfig } from '#src/peft/adapter-config.js';
 import { readPeftAdapter } from '#src/peft/read-adapter.js';
-import { type Mixture, type Precision, type ScoreRow } from '#src/runtime/engine.js';
+import { type Mixture, type ScorePrecision, type ScoreRow } from '#src/runtime/engine.js';
 import { type EngineOptions, type ModelEngine, openEngine } from '#src/runtime/model-engine.js';
 import { type Bed, tokenIds } from './bed.js';
 
@@ -24,7 +24,7 @@ const STREAMED = 256;
 
 export interface BenchEngine {
   /** Milliseconds of one scoring call of `population` weight vectors, each over 5 rows × 64 tokens, the last 16 scored. */
-  evaluate(population: number, seed: number, precision?: Precision): Promise<number>;
+  evaluate(population: number, seed: number, precision?: ScorePrecision): Promise<number>;
   /** Tokens per second of 8 rows, each under an adapter of its own. */
   decodeMixed(): Promise<number>;
   /** Tokens per second of 8 rows of the base alone. */

@@ -80,9 +80,9 @@ async function measureRound(
   const peerEvaluationMs = await peer?.evaluationMs();
   const populationEvaluationMs = (await factoredEngine.evaluate(POPULATION, round)) / POPULATION;
   // The session over quantized weights is opened on demand and released when it idles: its opening is not an evaluation.
-  await factoredEngine.evaluate(1, round, 'int8');
-  const int8EvaluationMs = await factoredEngine.evaluate(1, round, 'int8');
-  const int8PopulationEvaluationMs = (await factoredEngine.evaluate(POPULATION, round, 'int8')) / POPULATION;
+  await factoredEngine.evaluate(1, round, 'estimate');
+  const int8EvaluationMs = await factoredEngine.evaluate(1, round, 'estimate');
+  const int8PopulationEvaluationMs = (await factoredEngine.evaluate(POPULATION, round, 'estimate')) / POPULATION;
   const decodeTokensPerSecond = await factoredEngine.decodeMixed();
   const baseDecodeTokensPerSecond = await baseEngine.decodeBase();
   const peerDecodeTokensPerSecond = await peer?.decodeTokensPerSecond();

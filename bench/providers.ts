@@ -1,4 +1,4 @@
-// `npm run bench -- providers`: evaluation and decode on one provider, in float32 and in float16. Timings inform, they gate nothing.
+// `npm run bench -- providers`: evaluation and decode on one provider, in each precision that it has. Timings inform, they gate nothing.
 //   npm run bench -- providers [--provider cpu|webgpu|cuda] [--rounds 5]
 import { cpus, homedir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,6 @@ import { spread } from './statistics.js';
 
 const POPULATION = 8;
 const PROVIDERS: readonly Provider[] = ['cpu', 'webgpu', 'cuda'];
-const PRECISIONS: readonly ServingPrecision[] = ['float32', 'float16'];
 
 const { values: flags } = parseArgs({
   options: { provider: { type: 'string', default: 'cpu' }, rounds: { type: 'string', default: '5' } },
@@ -20,6 +19,7 @@ const { values: flags } = parseArgs({
 });
 const provider = PROVIDERS.find((name) => name === flags.provider);
 if (provider === undefined) throw new Error(`--provider must be one of ${PROVIDERS.join(', ')}, not ${flags.provider}`);
+const PRECISIONS: readonly ServingPrecision[] = provider === 'cpu' ? ['float32', 'float16', 'int8', 'int4'] : ['float32', 'float16'];
 const rounds = Number(flags.rounds);
 if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100)
   throw new Error(`--rounds must be a whole number from 1 to 100, not ${flags.rounds}`);

@@ -18,7 +18,10 @@ export type StepMode = 'base' | 'factored' | 'merged';
  * Of the base model's weights and of what is multiplied by them. `float16`: of adapters and caches inside the loop too; the sums that layers
  * add to, norms, logits and what follows them stay float32, and so does everything that is fed or comes back.
  */
-export type Precision = 'float32' | 'float16' | 'int8';
+export type Precision = 'float32' | 'float16' | 'int8' | 'int4';
+
+/** What adapters are multiplied in: the program's float type, or beside weights of bytes in bytes too. */
+export type AdapterNumbers = 'floats' | 'bytes';
 
 /** ONNX Runtime execution providers that programs are built for. */
 export type Provider = 'cpu' | 'webgpu' | 'cuda';
@@ -37,6 +40,7 @@ export interface StepProgram {
   readonly outputs: readonly ProgramPort[];
   readonly mode: StepMode;
   readonly precision: Precision;
+  readonly adapters: AdapterNumbers;
   readonly provider: Provider;
   /** Linear classes that adapters can reach; empty in mode `base`. */
   readonly classes: readonly LinearClass[];

@@ -1,4 +1,4 @@
-// Ops on 8-bit integers: the way from floats to them, and the product that leads back.
+// Ops on integers of 8 and 4 bits: the way from floats to them, and the products that lead back.
 import type { AttributeValue } from './model.js';
 import { NeuralOps } from './neural-ops.js';
 import { broadcastShapes, getDim } from './shapes.js';
@@ -45,6 +45,27 @@ export class QuantizedOps extends NeuralOps {
       name,
       dtype: 'float32',
       shape: [...batch, getDim(left.shape, -2), getDim(right.shape, -1)],
+    });
+  }
+
+  /**
+   * com.microsoft MatMulNBits: x·Wᵀ over weights of 4 bits, w = (q − 8)·scale, with x rounded to bytes block by block: x [.., m, k],
+   * packed [n, k/block, block/2] (two a byte, the first in the low half), scale [n · k/block].
+   */
+  blockMatMul(x: FloatValue, packed: Value<'uint8'>, scale: FloatValue, block: number, name: string): FloatValue {
+    assertRank(packed, 3, name);
+    const k = getDim(x.shape, -1);
+    const [n, blocks] = [Number(getDim(packed.shape, 0)), Number(getDim(packed.shape, 1))];
+    assertShape(packed, [n, Number(k) / block, block / 2], name);
+    assertShape(scale, [n * blocks], name);
+    return this.emit({
+      op: 'MatMulNBits',
+      domain: 'com.microsoft',
+      inputs: [x, packed, scale],
+      attributes: { K: int(Number(k)), N: int(n), bits: int(4), block_size: int(block), accuracy_level: int(4) },
+      name,
+      dtype: 'float32',
+      shape: [...x.shape.slice(0, -1), n],
     });
   }
 }

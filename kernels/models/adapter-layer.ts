@@ -1,5 +1,5 @@
 // How adapters reach a model's linear modules: as rows beside the weights, merged into them, or not at all.
-import type { Precision, StepMode } from '../decode/step-program.js';
+import type { AdapterNumbers, Precision, StepMode } from '../decode/step-program.js';
 import type { FloatType } from '../graph/dtypes.js';
 import type { Graph } from '../graph/graph.js';
 import type { FloatValue, Value } from '../graph/values.js';
@@ -8,6 +8,7 @@ import { addEmbeddingDelta, createLowRankRows, mergeDelta, type LowRankRows } fr
 import type { LinearClass, LinearModule } from '../lora/modules.js';
 import { createQuantizedRows } from '../lora/quantized-delta.js';
 import { createRowGain, mergeGain } from '../lora/row-gain.js';
+import { createBlockFactor, hasWholeBlocks } from '../nn/block-linear.js';
 import type { Linear } from '../nn/linear.js';
 import type { ProviderKernels } from '../nn/provider-kernels.js';
 import { createQuantizedFactor, type RightBytes } from '../nn/quantized-linear.js';
@@ -17,6 +18,7 @@ import { toFloat, type StoredTensor } from './tensor-index.js';
 export interface ProgramPlan {
   readonly mode: StepMode;
   readonly precision: Precision;
+  readonly adapters: AdapterNumbers;
   /** What the linears compute in, and attention: of weights, adapters and caches. */
   readonly type: FloatType;
   readonly bytes: RightBytes;
@@ -38,7 +40,7 @@ export interface AdapterLayer {
 /** Declares the classes' scales once, and the factors of each module that they reach. */
 export function createAdapterLayer(
   graph: Graph,
-  { mode, precision, type, bytes, classes, gained, kernels: { product } }: ProgramPlan,
+  { mode, precision, adapters, type, bytes, classes, gained, kernels: { product } }: ProgramPlan,
 ): AdapterLayer {
   const rows = mode === 'merged' ? 1 : 'c';
   /** What is fed is float32, whatever the program computes in; cast here, outside the loop, once per run. */
@@ -58,8 +60,15 @@ export function createAdapterLayer(
   const scales = declared(declareScale, classes);
   const gainScales = declared(declareGainScale, gained);
   const nameOf = (module: LinearModule): string => `lora.${module.layer}.${module.class}`;
+  // The output layer is read as much as several others and chooses among thousands of tokens: 4 bits are too coarse for it.
+  const isInBytes = (module: LinearModule): boolean => precision === 'int8' || (precision === 'int4' && module.class === 'lm_head');
+  const isInBlocks = ({ dIn }: LinearModule): boolean => precision === 'int4' && hasWholeBlocks(dIn);
   const createFactor = (weight: FloatValue, module: LinearModule): Linear['weight'] =>
-    precision === 'int8' ? createQuantizedFactor(graph, weight, bytes, module.path) : createRightFactor(graph, weight, product);
+    isInBytes(module)
+      ? createQuantizedFactor(graph, weight, bytes, module.path)
+      : isInBlocks(module)
+        ? createBlockFactor(graph, weight, module.path)
+        : createRightFactor(graph, weight, product);
   const createGain = (factors: AdapterFactorInputs, module: LinearModule): { gain?: FloatValue } => {
     const scale = gainScales.get(module.class);
     return scale === undefined ? {} : { gain: createRowGain(graph, factors, scale, nameOf(module)) };
@@ -91,7 +100,7 @@ export function createAdapterLayer(
     createLowRankRows(graph, factors, scale, product);
   return {
     linear: (weight, module) =>
-      precision === 'int8'
+      adapters === 'bytes'
         ? adapt(weight, module, (factors, scale) => createQuantizedRows(graph, factors, scale, bytes, nameOf(module)))
         : adapt(weight, module, createFloatRows),
     output: (weight, module) => adapt(weight, module, createFloatRows),

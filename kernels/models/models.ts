@@ -1,6 +1,14 @@
 // The models that can be served: from config.json to linear modules and step programs, whichever architecture it is.
 import { encodeLogitsProgram } from '../decode/logits-program.js';
-import { addStepLoop, encodeStepProgram, type Precision, type Provider, type StepMode, type StepProgram } from '../decode/step-program.js';
+import {
+  addStepLoop,
+  encodeStepProgram,
+  type AdapterNumbers,
+  type Precision,
+  type Provider,
+  type StepMode,
+  type StepProgram,
+} from '../decode/step-program.js';
 import { Graph } from '../graph/graph.js';
 import { groupDim } from '../lora/adapter-inputs.js';
 import { LINEAR_CLASSES, type LinearClass, type LinearModule } from '../lora/modules.js';
@@ -58,10 +66,13 @@ export interface StepProgramOptions {
   readonly gained?: readonly LinearClass[];
   readonly provider: Provider;
   /**
-   * Of the products in the layers and the output layer. `int8` is for the CPU, and not for mode `merged`; `float16` is for GPUs (the CPU computes
+   * Of the products in the layers and the output layer. `int8` and `int4` are for the CPU, and not for mode `merged`; in `int4` the output layer
+   * is in bytes, and rows that are not whole blocks stay floats; `float16` is for GPUs (the CPU computes
    * it too, slowly), and not for T5, whose feed-forward outgrows it. @default 'float32'
    */
   readonly precision?: Precision;
+  /** `bytes` goes with `int8` alone. @default 'floats' */
+  readonly adapters?: AdapterNumbers;
   /** Of weights and adapters under `int8`. `int8` only where the processor sums such products exactly. @default 'uint8' */
   readonly bytes?: RightBytes;
   /** Most tokens of a row; sizes the rotary tables. @default config.maxPositionEmbeddings */
@@ -74,9 +85,12 @@ export interface StepProgramOptions {
  * @throws ModelTensorError if a tensor is missing or has another shape than the configuration says
  */
 export function buildStepProgram(options: StepProgramOptions): StepProgram {
-  const { config, tensors, mode, provider, precision = 'float32', bytes = 'uint8', contextLength = config.maxPositionEmbeddings } = options;
+  const { config, tensors, mode, provider, precision = 'float32', adapters = 'floats', bytes = 'uint8' } = options;
+  const { contextLength = config.maxPositionEmbeddings } = options;
   if (precision === 'float16' && isSeq2Seq(config)) throw new Error(`float16 does not go with ${config.architecture}: it overflows there`);
-  if (precision === 'int8' && (mode === 'merged' || provider !== 'cpu')) throw new Error(`int8 does not go with ${mode} on ${provider}`);
+  const isWhole = precision === 'int8' || precision === 'int4';
+  if (isWhole && (mode === 'merged' || provider !== 'cpu')) throw new Error(`${precision} does not go with ${mode} on ${provider}`);
+  if (adapters === 'bytes' && precision !== 'int8') throw new Error(`adapters in bytes do not go with ${precision}`);
   const own = new Set(listLinearModules(config).map((module) => module.class));
   const classes = mode === 'base' ? [] : LINEAR_CLASSES.filter((target) => own.has(target) && options.classes.includes(target));
   const gained = classes.filter((target) => options.gained?.includes(target));
@@ -85,12 +99,12 @@ export function buildStepProgram(options: StepProgramOptions): StepProgram {
   const ropeDims = isSeq2Seq(config) ? [] : config.ropes.map(({ dim }) => dim);
   const type = precision === 'float16' ? 'float16' : 'float32';
   const kernels = chooseKernels(provider, config.headDim, ropeDims, type);
-  const plan = { mode, precision, type, bytes, classes, gained, contextLength, kernels } as const;
+  const plan = { mode, precision, adapters, type, bytes, classes, gained, contextLength, kernels } as const;
   const model = isSeq2Seq(config) ? createT5Model(graph, config, tensors, plan) : createDecoderModel(graph, config, tensors, plan);
   const { outputs } = addStepLoop(graph, model);
   const { layers, kvHeads, headDim, hiddenSize, vocabularySize } = config;
   const shape = { layers, kvHeads, headDim, hiddenSize, vocabularySize, contextLength };
-  return encodeStepProgram(graph, outputs, { mode, precision, provider, classes, gained, ...shape });
+  return encodeStepProgram(graph, outputs, { mode, precision, adapters, provider, classes, gained, ...shape });
 }
 
 export interface LogitsProgramOptions {
@@ -108,6 +122,7 @@ export function buildLogitsProgram({ config, tensors }: LogitsProgramOptions): U
   const model = createDecoderModel(graph, config, tensors, {
     mode: 'base',
     precision: 'float32',
+    adapters: 'floats',
     type: 'float32',
     bytes: 'uint8',
     classes: [],

@@ -3,17 +3,18 @@ import type { Graph } from '../graph/graph.js';
 import type { FloatValue } from '../graph/values.js';
 import { addLowRankDelta, type LowRankRows } from '../lora/low-rank-delta.js';
 import { addQuantizedDelta, type QuantizedLowRankRows } from '../lora/quantized-delta.js';
+import { multiplyByBlocks, type BlockFactor } from './block-linear.js';
 import { multiplyQuantized, quantizeActivations, type QuantizedFactor, type QuantizedRows } from './quantized-linear.js';
 import { multiplyByTransposed, type RightFactor } from './right-factor.js';
 
 export interface Linear {
   /** W [dOut, dIn]; already merged when a composition was merged into it. */
-  readonly weight: RightFactor | QuantizedFactor;
+  readonly weight: RightFactor | QuantizedFactor | BlockFactor;
   /** What the rows of W are multiplied by, [b, 1, dOut]. */
   readonly gain?: FloatValue;
   /** [dOut] */
   readonly bias?: FloatValue;
-  /** Quantized exactly where the weight is. */
+  /** Quantized only where the weight is in bytes. */
   readonly rows?: LowRankRows | QuantizedLowRankRows;
 }
 
@@ -28,13 +29,14 @@ export interface LinearInput {
 export function createLinearInput(graph: Graph, values: FloatValue, linears: readonly Pick<Linear, 'weight'>[], name: string): LinearInput {
   const isNeeded = linears.some(({ weight }) => 'quantized' in weight);
   if (isNeeded) return { values, quantized: quantizeActivations(graph, values, name) };
-  const type = linears.flatMap(({ weight }) => ('quantized' in weight ? [] : [weight.value.dtype]))[0] ?? values.dtype;
+  const type = linears.flatMap(({ weight }) => ('value' in weight ? [weight.value.dtype] : []))[0] ?? values.dtype;
   return { values: graph.toFloat(values, type, name) };
 }
 
 /** x·Wᵀ: x [.., dIn] → [.., dOut]. */
 export function multiplyByWeight(graph: Graph, x: LinearInput, weight: Linear['weight'], name: string): FloatValue {
-  if (!('quantized' in weight)) return multiplyByTransposed(graph, x.values, weight, name);
+  if ('value' in weight) return multiplyByTransposed(graph, x.values, weight, name);
+  if ('packed' in weight) return multiplyByBlocks(graph, x.values, weight, name);
   if (!x.quantized) throw new Error(`${name}: its input was not quantized`);
   return multiplyQuantized(graph, x.quantized, weight, name);
 }

@@ -2,7 +2,7 @@
 import { BraidError } from '#src/http/braid-error.js';
 import type { Digest } from '#src/ids/ids.js';
 import type { Space } from '#src/registry/composition-version.entity.js';
-import type { Engine, Mixture, Precision, ScoreResult, ScoreRow } from '#src/runtime/engine.js';
+import type { Engine, Mixture, Precision, ScorePrecision, ScoreResult, ScoreRow } from '#src/runtime/engine.js';
 import { createMixture } from '#src/runtime/factor-mixture.js';
 import type { TokenizedExample } from '#src/tokenizer/examples.js';
 import type { Evaluate, EvaluationRequest, ExampleLoss } from './evaluate.js';
@@ -12,6 +12,8 @@ import type { WeightVector } from './objective.js';
 const MOST_TOKENS_PER_CALL = 32_768;
 // In factor space every weight vector is an adapter of its own, which a call holds in memory until it ends.
 export const MOST_COMBINED_PER_CALL = 8;
+
+const SCORED_IN = { float32: 'float32', float16: 'float16', int8: 'estimate' } as const satisfies Record<Precision, ScorePrecision>;
 
 export interface MixtureScoring {
   readonly engine: Engine;
@@ -37,7 +39,12 @@ export function createMixtureEvaluation({ engine, candidates, examples, space, p
       return wanted.map((index) => ({ ...exampleAt(examples, index), mixture }));
     });
     try {
-      const results = await engine.score(rows, { topLogprobs: 1, background: true, precision, ...(signal !== undefined && { signal }) });
+      const results = await engine.score(rows, {
+        topLogprobs: 1,
+        background: true,
+        precision: SCORED_IN[precision],
+        ...(signal !== undefined && { signal }),
+      });
       let next = 0;
       return requests.map(({ examples: wanted }) => wanted.map((index) => lossOf(exampleAt(examples, index), results[next++])));
     } catch (error) {

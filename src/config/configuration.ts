@@ -24,7 +24,7 @@ export interface Configuration {
   readonly s3?: S3Configuration;
   readonly provider: 'cpu' | 'webgpu' | 'cuda';
   /** Of generated answers. */
-  readonly precision: 'float32' | 'float16';
+  readonly precision: 'float32' | 'float16' | 'int8' | 'int4';
   /** Intra-operator threads. */
   readonly threads: number;
   /** Generation rows in a batch. */

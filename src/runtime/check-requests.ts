@@ -1,7 +1,7 @@
 // What a request must be before anything is loaded or run for it. Pure; every failure names what was found and what is allowed.
 import type { Digest } from '#src/ids/ids.js';
 import { isSeq2Seq, type ModelConfig } from '#kernels/models/models.js';
-import type { EmbedRow, GenerateRequest, Mixture, Precision, Sampling, ScoreOptions, ScoreRow, WeightedAdapter } from './engine.js';
+import type { EmbedRow, GenerateRequest, Mixture, Sampling, ScoreOptions, ScorePrecision, ScoreRow, WeightedAdapter } from './engine.js';
 import { fail } from './runtime.errors.js';
 import type { Provider } from './worker/protocol.js';
 
@@ -57,8 +57,9 @@ export function checkEmbedRow(row: EmbedRow, limits: ModelLimits): EmbedRow {
   return { ids: row.ids, from: row.from, mixture: checkMixture(row.mixture) };
 }
 
-/** @throws BraidError PRECISION_UNSUPPORTED where the model overflows in it */
-export function checkPrecision(precision: Precision, config: ModelConfig): void {
+/** @throws BraidError PRECISION_UNSUPPORTED where the model overflows in it, PRECISION_NEEDS_CPU */
+export function checkPrecision(precision: ScorePrecision, config: ModelConfig, provider: Provider): void {
+  if (precision !== 'float32' && precision !== 'float16' && provider !== 'cpu') throw fail('PRECISION_NEEDS_CPU', { precision, provider });
   if (precision === 'float16' && isSeq2Seq(config)) throw fail('PRECISION_UNSUPPORTED', { architecture: config.architecture, precision });
 }
 
@@ -70,9 +71,8 @@ export function checkScoreOptions(
 ): void {
   checkWhole('topLogprobs', options.topLogprobs ?? 0, 0, MAX_TOP_LOGPROBS);
   const { precision = 'float32', application = 'factored' } = options;
-  if ((precision === 'int8' && provider !== 'cpu') || (precision !== 'float32' && application === 'merged'))
-    throw outOfBounds('precision', precision, `float32 on the provider ${provider} with ${application} application`);
-  checkPrecision(precision, config);
+  if (precision !== 'float32' && application === 'merged') throw outOfBounds('precision', precision, 'float32 with merged application');
+  checkPrecision(precision, config, provider);
   if (application !== 'merged') return;
   const keys = new Set(rows.map((row) => JSON.stringify(row.mixture)));
   if (keys.size > 1) throw fail('MIXTURES_DIFFER');

@@ -45,21 +45,27 @@ export interface ScoreResult {
   readonly top: readonly TopLogprobs[];
 }
 
-/** What the base's products are computed in, and the adapters' beside it. */
+/**
+ * What a search may go by. Its `int8` is an estimate, over weights and adapters of bytes: an evaluation of twenty adapters would take half as long
+ * again with them as floats.
+ */
 export const PRECISIONS = ['float32', 'float16', 'int8'] as const;
 export type Precision = (typeof PRECISIONS)[number];
-/** What answers may be generated in. */
-export type ServingPrecision = Exclude<Precision, 'int8'>;
+/** What answers may be generated in: of the base's products. Adapters are floats beside `int8` and `int4`. */
+export type ServingPrecision = Precision | 'int4';
+/** What texts may be scored in. `estimate` is the int8 of a search. */
+export type ScorePrecision = ServingPrecision | 'estimate';
 
 export interface ScoreOptions {
   /** How the mixture is applied: `factored` per row, or `merged` (W₀ + Σ wᵢsᵢBᵢAᵢ in the graph; every row must have the same mixture). @default 'factored' */
   readonly application?: 'factored' | 'merged';
   /**
-   * Of the base's products. `int8` is two to three times faster and moves each log-probability a little, alike for all mixtures: enough to rank
-   * them by; on the CPU only. `float16` is fast on GPUs only. Each takes a session of its own, opened at the first use and released when idle, and
-   * is factored only. @default 'float32', whatever answers are generated in: losses are kept and compared
+   * Of the base's products. `estimate` is two to three times faster and moves each log-probability a little, alike for all mixtures: enough to
+   * rank them by. `int8`, `int4` and `float16` say what answers generated so are worth. All but float16 are for the CPU, each takes a session of
+   * its own, opened at the first use and released when idle, and is factored only. @default 'float32', whatever answers are generated in: losses
+   * are kept and compared
    */
-  readonly precision?: Precision;
+  readonly precision?: ScorePrecision;
   /** 0…20. @default 0 */
   readonly topLogprobs?: number;
   /** Nobody waits for it as for an answer: while rows generate it gets a quarter of the time, in small runs. @default false */

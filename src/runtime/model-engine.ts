@@ -83,7 +83,7 @@ export class ModelEngine implements Engine {
   /** Use {@link openEngine}. */
   constructor(private readonly options: EngineOptions) {
     const { config, directory, tensors, provider, precision = 'float32', threads, adapters, adapterMemoryBytes } = options;
-    checkPrecision(precision, config);
+    checkPrecision(precision, config, provider);
     this.contextLength = config.maxPositionEmbeddings;
     this.vocabularySize = config.vocabularySize;
     this.hiddenSize = config.hiddenSize;

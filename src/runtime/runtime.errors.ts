@@ -27,6 +27,11 @@ export const runtimeErrors = {
       'This base model ({architecture}) outgrows {precision}: its numbers would become infinite. Compute it in float32 (BRAID_PRECISION=float32 for answers).',
     fields: ['architecture', 'precision'],
   },
+  PRECISION_NEEDS_CPU: {
+    status: 422,
+    message: 'Whole numbers ({precision}) are for the CPU, not for {provider}: set BRAID_PRECISION=float16 there, or BRAID_PROVIDER=cpu.',
+    fields: ['precision', 'provider'],
+  },
   MODEL_UNLOADABLE: { status: 500, message: 'The base model cannot be loaded: {found}', fields: ['found'] },
   RUN_FAILED: { status: 500, message: 'The model run failed: {found}', fields: ['found'] },
   REQUEST_CANCELLED: { status: 499, message: 'The request was cancelled by its client.' },

@@ -37,7 +37,7 @@ if (testProvider() === 'cpu') {
 
       test('mixtures rank as in float32', async () => {
         const all = mixtures.flatMap(rowsOf);
-        const [exact, fast] = [await engine.score(all), await engine.score(all, { precision: 'int8' })];
+        const [exact, fast] = [await engine.score(all), await engine.score(all, { precision: 'estimate' })];
         const count = model.base.length;
         const losses = (results: typeof exact): number[] => mixtures.map((_, i) => lossOf(results.slice(i * count, (i + 1) * count)));
         assert.notDeepEqual(fast, exact, 'it is another precision');
@@ -52,10 +52,10 @@ if (testProvider() === 'cpu') {
 
       test("a row's numbers do not depend on its batch, nor on the session being opened anew", async () => {
         const rows = mixtures.slice(0, 2).flatMap(rowsOf);
-        const together = await engine.score(rows, { precision: 'int8' });
+        const together = await engine.score(rows, { precision: 'estimate' });
         await new Promise((resolve) => setTimeout(resolve, 200));
         for (const [i, row] of rows.entries()) {
-          const [alone] = await engine.score([row], { precision: 'int8' });
+          const [alone] = await engine.score([row], { precision: 'estimate' });
           const difference = Math.max(
             ...[...(alone?.logprobs ?? [])].map((value, at) => Math.abs(value - (together[i]?.logprobs[at] ?? NaN))),
           );
@@ -65,9 +65,9 @@ if (testProvider() === 'cpu') {
 
       test('merged is refused', async () => {
         const rows = rowsOf(mixtures[0] ?? []);
-        await assert.rejects(engine.score(rows, { precision: 'int8', application: 'merged' }), {
+        await assert.rejects(engine.score(rows, { precision: 'estimate', application: 'merged' }), {
           code: 'OUT_OF_BOUNDS',
-          message: /precision is int8/,
+          message: /precision is estimate/,
         });
       });
     });

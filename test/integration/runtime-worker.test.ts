@@ -12,7 +12,7 @@ import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
 import { createScoreCall } from '#src/runtime/run-calls.js';
 import { WorkerLink } from '#src/runtime/worker-link.js';
 import type { ClassSlots, RunCall, WorkerSettings } from '#src/runtime/worker/protocol.js';
-import type { Precision } from '#src/runtime/engine.js';
+import type { ScorePrecision } from '#src/runtime/engine.js';
 import { SessionKeeper } from '#src/runtime/worker/session-keeper.js';
 import { HALF_TOLERANCE } from '#test/fixtures/golden-agreement.js';
 import { readModelDirectory } from '#test/fixtures/model-directory.js';
@@ -45,7 +45,7 @@ function createLink(t: TestContext, losses: Error[]): WorkerLink {
   return link;
 }
 
-function createCall(application: RunCall['application'], lora: readonly ClassSlots[] = [], precision: Precision = 'float32'): RunCall {
+function createCall(application: RunCall['application'], lora: readonly ClassSlots[] = [], precision: ScorePrecision = 'float32'): RunCall {
   return createScoreCall([{ row: 0, start: 0, end: 3, from: 1, isLast: true }], () => [1, 2, 3, 4], 1, {
     application,
     precision,
@@ -85,8 +85,8 @@ test('one session at a time serves the runs, grows with the adapters, and the me
     merged.logprobs.some((logprob, i) => Math.abs(logprob - (base.logprobs[i] ?? Number.NaN)) > 1e-2),
     'the adapter matters',
   );
-  const quantized = await keeper.run(createCall('factored', lora, 'int8'));
-  assert.deepEqual(keeper.open, ['factored', 'merged', 'int8']);
+  const quantized = await keeper.run(createCall('factored', lora, 'estimate'));
+  assert.deepEqual(keeper.open, ['factored', 'merged', 'estimate']);
   for (const [i, logprob] of quantized.logprobs.entries()) {
     const difference = Math.abs(logprob - (factored.logprobs[i] ?? Number.NaN));
     assert.ok(difference > 0 && difference < 0.1, `int8 differs by ${difference}`);

@@ -38,6 +38,8 @@ export interface PeerResult {
   readonly objective?: number;
   readonly em: number;
   readonly examples: readonly number[];
+  /** By adapter's name; of the methods that search. */
+  readonly weights?: Readonly<Record<string, number>>;
 }
 
 export class RealBed {

@@ -27,6 +27,8 @@ export function registerServe(program: Command, context: CliContext): void {
       new Option('--precision <name>', 'what answers are generated in (default: BRAID_PRECISION or float32)').choices([
         'float32',
         'float16',
+        'int8',
+        'int4',
       ]),
     )
     .addHelpText('after', '\nExample:\n  braid serve --data ./data --port 8400')

@@ -22,7 +22,7 @@ export class AdapterFeeds {
 
   constructor(
     private readonly createTensor: TensorConstructor,
-    private readonly program: Pick<StepProgram, 'classes' | 'gained' | 'provider' | 'precision'>,
+    private readonly program: Pick<StepProgram, 'classes' | 'gained' | 'provider' | 'adapters'>,
     private readonly pageRank: number,
   ) {}
 
@@ -49,9 +49,9 @@ export class AdapterFeeds {
     return feeds;
   }
 
-  /** No slots, at no cost. WebGPU does not survive empty tensors and int8 has no scale for them: there it is the zero page at scale 0. */
+  /** No slots, at no cost. WebGPU does not survive empty tensors and bytes have no scale for them: there it is the zero page at scale 0. */
   private createUnused(linearClass: LinearClass, rows: number): ClassSlots {
-    const slotsPerGroup = this.program.provider === 'webgpu' || this.program.precision === 'int8' ? 1 : 0;
+    const slotsPerGroup = this.program.provider === 'webgpu' || this.program.adapters === 'bytes' ? 1 : 0;
     const slots = new BigInt64Array(slotsPerGroup);
     return { class: linearClass, groups: 1, slotsPerGroup, slots, scale: new Float32Array(rows * slotsPerGroup * this.pageRank) };
   }

@@ -1,12 +1,12 @@
 // The messages between an engine and its worker thread. Requests carry an id and are answered in the order they were sent.
 import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
-import type { Precision, Provider } from '#kernels/decode/step-program.js';
+import type { Provider } from '#kernels/decode/step-program.js';
 import type { ModelConfig } from '#kernels/models/models.js';
 import type { TensorIndex } from '#kernels/models/tensor-index.js';
-import type { ServingPrecision } from '../engine.js';
+import type { ScorePrecision, ServingPrecision } from '../engine.js';
 
-export type { Precision, Provider } from '#kernels/decode/step-program.js';
+export type { Provider } from '#kernels/decode/step-program.js';
 
 /** `workerData` of a worker thread. */
 export interface WorkerData {
@@ -92,7 +92,7 @@ export interface CachePlan {
 export interface RunCall {
   readonly application: 'factored' | 'merged';
   /** @default 'float32' */
-  readonly precision?: Precision;
+  readonly precision?: ScorePrecision;
   readonly rows: number;
   readonly columns: number;
   /** [b, t], right-padded */

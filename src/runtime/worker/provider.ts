@@ -1,7 +1,7 @@
 // Loads ONNX Runtime and proves that the configured execution provider starts, or says what to install.
+import type { FloatType } from '#kernels/graph/dtypes.js';
 import { encodeModel } from '#kernels/graph/encode-model.js';
 import { Graph } from '#kernels/graph/graph.js';
-import type { ServingPrecision } from '../engine.js';
 import type { Provider, WorkerSettings } from './protocol.js';
 import { createSessionOptions } from './step-session.js';
 
@@ -48,7 +48,7 @@ export async function openProvider({
   // The CPU provider is part of the library: there is nothing left to prove.
   if (provider === 'cpu') return ort;
   try {
-    const session = await ort.InferenceSession.create(createProbeModel(precision), {
+    const session = await ort.InferenceSession.create(createProbeModel(precision === 'float16' ? 'float16' : 'float32'), {
       ...createSessionOptions({ provider, threads }),
       executionProviders: [provider],
     });
@@ -69,7 +69,7 @@ function describeCause(error: unknown): string {
 }
 
 /** y = x + x, in the precision that answers are to have: not every WebGPU device has halves. */
-function createProbeModel(precision: ServingPrecision): Uint8Array {
+function createProbeModel(precision: FloatType): Uint8Array {
   const graph = Graph.create('probe');
   const x = graph.input('x', 'float32', [1]);
   const inner = graph.toFloat(x, precision, 'inner');

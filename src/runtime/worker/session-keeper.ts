@@ -1,7 +1,8 @@
 // Which sessions are open in a worker: one factored, for checks one merged, one for each other precision; each reaches the linear classes that its runs have asked for so far.
 import { freemem } from 'node:os';
-import { buildStepProgram, listLinearModules } from '#kernels/models/models.js';
+import { buildStepProgram, listLinearModules, type StepProgramOptions } from '#kernels/models/models.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
+import type { ScorePrecision } from '../engine.js';
 import { KvStore } from './kv-store.js';
 import { PageBank } from './page-bank.js';
 import { chooseBytes } from './choose-bytes.js';
@@ -10,7 +11,17 @@ import { StepSession } from './step-session.js';
 
 type Ort = typeof import('onnxruntime-node');
 /** `factored` and `merged` are float32. One of them generates; the others come when they are asked for and go when they are idle. */
-export type SessionKind = 'factored' | 'merged' | 'float16' | 'int8';
+export type SessionKind = 'factored' | 'merged' | Exclude<ScorePrecision, 'float32'>;
+
+/** How each kind multiplies: by default in float32. */
+const COMPUTED_IN: Readonly<Record<SessionKind, Pick<StepProgramOptions, 'precision' | 'adapters'>>> = {
+  factored: {},
+  merged: {},
+  float16: { precision: 'float16' },
+  int8: { precision: 'int8' },
+  int4: { precision: 'int4' },
+  estimate: { precision: 'int8', adapters: 'bytes' },
+};
 
 /** The session that a call runs in. */
 export function kindOf({ application, precision = 'float32' }: Pick<RunCall, 'application' | 'precision'>): SessionKind {
@@ -85,19 +96,19 @@ export class SessionKeeper {
   private async getSession(kind: SessionKind): Promise<StepSession> {
     const open = this.sessions.get(kind);
     const mode = this.classes.size === 0 ? 'base' : kind === 'merged' ? 'merged' : 'factored';
-    const precision = kind === 'int8' || kind === 'float16' ? kind : 'float32';
     if (open !== undefined && this.isServedBy(open)) return open;
     // The old session's weights must be gone before the next one's are read: both would not fit where one just does.
     await this.release(kind);
     if (this.needsMoreThanFree()) for (const other of this.open) await this.release(other);
     const { config, tensors, pageRank, provider, directory, threads } = this.settings;
     try {
-      const bytes = precision === 'int8' ? { bytes: await chooseBytes(this.ort) } : {};
+      const computed = COMPUTED_IN[kind];
+      const bytes = computed.precision === 'int8' || computed.precision === 'int4' ? { bytes: await chooseBytes(this.ort) } : {};
       const program = buildStepProgram({
         config,
         tensors,
         mode,
-        precision,
+        ...computed,
         ...bytes,
         classes: [...this.classes],
         gained: [...this.gained],

@@ -87,7 +87,7 @@ describe('usage', () => {
     [['report', 'mixed'], /"mixed" is not a name/],
     [['complete', 'a/b', 'text', '--temperature', '-1'], /number from 0 to 100/],
     [['serve', '--port', '65536'], /whole number from 0 to 65535/],
-    [['serve', '--precision', 'int8'], /Allowed choices are float32, float16/],
+    [['serve', '--precision', 'fp8'], /Allowed choices are float32, float16, int8, int4/],
     [['serve', '--provider', 'tpu'], /Allowed choices are cpu, webgpu, cuda/],
     [['models', '--url', 'ftp://x'], /^error INVALID_URL/],
     [['list', '--frobnicate'], /Unknown option '--frobnicate'/],

@@ -27,10 +27,10 @@ function load(bank: PageBank, page: number, value: number): void {
 
 function createFeeds(
   provider: 'cpu' | 'webgpu' = 'cpu',
-  precision: 'float32' | 'int8' = 'float32',
+  adapters: 'floats' | 'bytes' = 'floats',
   gained: ['q_proj'] | [] = [],
 ): AdapterFeeds {
-  return new AdapterFeeds(ort.Tensor, { classes: ['q_proj'], gained, provider, precision }, RANK);
+  return new AdapterFeeds(ort.Tensor, { classes: ['q_proj'], gained, provider, adapters }, RANK);
 }
 
 function call(pages: readonly number[], groups = 1): RunCall {
@@ -105,7 +105,7 @@ test('what is loaded later is seen, in place and copied', () => {
 test('a class that no row uses is fed nothing, on WebGPU and in int8 the zero page at scale 0, and does not cost the next run its copies', () => {
   const bank = createBank();
   assert.deepEqual(read(createFeeds().create(call([]), bank), 'loraA.0.q_proj').dims, [1, 0, D_IN]);
-  for (const feeds of [createFeeds('webgpu'), createFeeds('cpu', 'int8')]) {
+  for (const feeds of [createFeeds('webgpu'), createFeeds('cpu', 'bytes')]) {
     const zero = feeds.create(call([]), bank);
     assert.deepEqual(pagesOf(read(zero, 'loraA.0.q_proj')), [0]);
     assert.deepEqual([...read(zero, 'loraScale.q_proj').data], [0, 0, 0, 0]);
@@ -123,7 +123,7 @@ test('a program with gains is fed their scale, zero where a run has none', () =>
   const [slots] = run.lora;
   assert.ok(slots);
   const gainScale = Float32Array.of(0, 0.5, 0, -1);
-  const feeds = createFeeds('cpu', 'float32', ['q_proj']);
+  const feeds = createFeeds('cpu', 'floats', ['q_proj']);
   assert.deepEqual(read(feeds.create({ ...run, lora: [{ ...slots, gainScale }] }, createBank()), 'loraGain.q_proj'), {
     dims: [2, RANK],
     data: gainScale,

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
-import type { Precision, StepMode } from '#kernels/decode/step-program.js';
+import type { AdapterNumbers, Precision, StepMode } from '#kernels/decode/step-program.js';
 import { LAYER_CLASSES, LINEAR_CLASSES, type LinearClass } from '#kernels/lora/modules.js';
 import { parseDecoderConfig } from '#kernels/models/decoder-config.js';
 import { buildStepProgram } from '#kernels/models/models.js';
@@ -48,6 +48,7 @@ interface Variant {
   readonly mode: StepMode;
   readonly classes: readonly LinearClass[];
   readonly precision?: Precision;
+  readonly adapters?: AdapterNumbers;
   readonly bytes?: RightBytes;
   readonly suffix?: string;
 }
@@ -58,19 +59,21 @@ const VARIANTS: readonly Variant[] = [
   { mode: 'merged', classes: LAYER_CLASSES },
   { mode: 'factored', classes: LINEAR_CLASSES, suffix: ' with embedding and output layer' },
   { mode: 'merged', classes: LINEAR_CLASSES, suffix: ' with embedding and output layer' },
-  { mode: 'factored', precision: 'int8', bytes: 'int8', classes: LINEAR_CLASSES, suffix: ' in int8' },
-  { mode: 'factored', precision: 'int8', bytes: 'uint8', classes: LINEAR_CLASSES, suffix: ' in int8, unsigned' },
+  { mode: 'factored', precision: 'int8', adapters: 'bytes', bytes: 'int8', classes: LINEAR_CLASSES, suffix: ' in int8' },
+  { mode: 'factored', precision: 'int8', adapters: 'bytes', bytes: 'uint8', classes: LINEAR_CLASSES, suffix: ' in int8, unsigned' },
+  { mode: 'factored', precision: 'int8', classes: LINEAR_CLASSES, suffix: ' in int8 beside floats' },
+  { mode: 'factored', precision: 'int4', classes: LINEAR_CLASSES, suffix: ' in int4' },
   { mode: 'factored', precision: 'float16', classes: LINEAR_CLASSES, suffix: ' in float16' },
 ];
 
 function createPrograms(): { name: string; build: () => Uint8Array }[] {
   return Object.entries(CONFIGS).flatMap(([architecture, json]) =>
-    VARIANTS.map(({ mode, precision = 'float32', bytes = 'uint8', classes, suffix = '' }) => ({
+    VARIANTS.map(({ mode, precision = 'float32', adapters = 'floats', bytes = 'uint8', classes, suffix = '' }) => ({
       name: `${architecture} ${mode}${suffix}`,
       build: () => {
         const config = parseDecoderConfig(json);
         const tensors = createTensorIndex(config, mode === 'base' ? 'F32' : 'BF16');
-        return buildStepProgram({ config, tensors, mode, precision, bytes, classes, provider: 'cpu' }).model;
+        return buildStepProgram({ config, tensors, mode, precision, adapters, bytes, classes, provider: 'cpu' }).model;
       },
     })),
   );
