@@ -125,7 +125,8 @@ export const settings = {
   },
   precision: {
     variable: 'BRAID_PRECISION',
-    description: 'What answers are generated in: float32; on GPUs float16; on the CPU int8 or int4, of the base alone. Whatever is scored or checked stays float32.',
+    description:
+      'What answers are generated in: float32; on GPUs float16; on the CPU int8 or int4, of the base alone. Whatever is scored or checked stays float32.',
     default: 'float32',
     parse: oneOf('float32', 'float16', 'int8', 'int4'),
   },
