@@ -2,6 +2,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BaseModelsModule } from './base-models/base-models.module.js';
 import { BaseModelsService } from './base-models/base-models.service.js';
+import { PinnedAdaptersService } from './base-models/pinned-adapters.service.js';
 import { ComposeModule } from './compose/compose.module.js';
 import { type Configuration } from './config/configuration.js';
 import { ConfigurationModule } from './config/configuration.module.js';
@@ -33,7 +34,12 @@ export class AppModule {
         HealthModule,
         RegistryModule,
         BaseModelsModule,
-        RuntimeModule.with({ imports: [BaseModelsModule, AdapterStoreModule], adapters: AdapterStore, baseModels: BaseModelsService }),
+        RuntimeModule.with({
+          imports: [BaseModelsModule, AdapterStoreModule],
+          adapters: AdapterStore,
+          baseModels: BaseModelsService,
+          pinnedAdapters: PinnedAdaptersService,
+        }),
         PublishModule,
         SearchModule,
         SpectraModule,

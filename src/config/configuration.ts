@@ -1,4 +1,5 @@
 // Environment variables become one checked, frozen object; everything else in src gets it injected.
+import type { VersionedName } from '#src/ids/ids.js';
 import { settings, SettingRuleError, type Setting, type SettingName } from './settings.js';
 
 /** Where objects are kept on an S3 server. */
@@ -32,6 +33,8 @@ export interface Configuration {
   /** Requests waiting per base model. */
   readonly maxQueue: number;
   readonly adapterMemoryBytes: number;
+  /** Adapters that never leave that memory. */
+  readonly pinnedAdapters: readonly VersionedName[];
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   readonly maxUploadBytes: number;
   /** Whether clients may bring published adapters into memory by name. */
@@ -118,6 +121,7 @@ export function parseConfiguration(environment: Environment): Configuration {
     maxBatchRows: required('maxBatchRows', environment),
     maxQueue: required('maxQueue', environment),
     adapterMemoryBytes: required('adapterMemoryBytes', environment),
+    pinnedAdapters: required('pinnedAdapters', environment),
     logLevel: required('logLevel', environment),
     maxUploadBytes: required('maxUploadBytes', environment),
     allowRuntimeLoraUpdating: required('allowRuntimeLoraUpdating', environment),

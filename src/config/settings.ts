@@ -1,5 +1,6 @@
 // The one table of what can be configured: variable, meaning, unit, default, secrecy and rule of each setting.
 import { availableParallelism } from 'node:os';
+import { InvalidIdError, parseVersionedName, type VersionedName } from '#src/ids/ids.js';
 
 /** A value breaks its rule; `message` states the rule and never the value. */
 export class SettingRuleError extends Error {
@@ -73,6 +74,16 @@ function origin(value: string): string {
 function origins(value: string): readonly string[] {
   const texts = value.split(',').map((part) => part.trim());
   return Object.freeze([...new Set(texts.filter((part) => part !== '').map(origin))]);
+}
+
+function versionedNames(value: string): readonly VersionedName[] {
+  const names = value.split(',').map((part) => part.trim());
+  try {
+    return Object.freeze(names.filter((name) => name !== '').map(parseVersionedName));
+  } catch (error) {
+    if (!(error instanceof InvalidIdError)) throw error;
+    throw new SettingRuleError('must be names of adapters, ns/name or ns/name@1.0.0, with commas between them');
+  }
 }
 
 // S3's own rule for names that work in every region and as a path.
@@ -157,6 +168,13 @@ export const settings = {
     unit: 'MiB',
     default: '1024',
     parse: mebibytes(1, 1024 * 1024),
+  },
+  pinnedAdapters: {
+    variable: 'BRAID_PINNED_ADAPTERS',
+    description:
+      'Adapters that never leave that memory, ns/name or ns/name@1.0.0 with commas between them; they are loaded when their base model is opened; unset: none.',
+    default: '',
+    parse: versionedNames,
   },
   logLevel: {
     variable: 'BRAID_LOG_LEVEL',

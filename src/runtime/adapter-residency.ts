@@ -1,4 +1,5 @@
-// Which adapters lie in the worker's pages: loads them on demand, pins what requests use, and gives up the least recently used within a budget.
+// Which adapters lie in the worker's pages: loads them on demand, pins what requests use and what is always to stay, and gives up the least
+// recently used within a budget.
 import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
 import { BraidError } from '#src/http/braid-error.js';
@@ -30,10 +31,19 @@ export interface Hold {
   release(): void;
 }
 
+/** Adapters that stay whether requests use them or not. */
+export interface PinnedAdapters {
+  readonly digests: readonly Digest[];
+  /** Hears of one that cannot be loaded; the others stay. */
+  readonly warn: (digest: Digest, error: unknown) => void;
+}
+
 export interface ResidencyOptions {
   readonly source: AdapterSource;
   readonly table: ModuleTable;
   readonly budgetBytes: number;
+  /** @default none */
+  readonly pinned?: PinnedAdapters;
   /** Sends the adapter to the worker; what is sent later finds it in its pages. */
   readonly load: (call: LoadCall) => void;
 }
@@ -63,6 +73,10 @@ export class AdapterResidency {
 
   private combinedBytes = 0;
   private readonly factorSource: FactorSource;
+  /** In place until the worker is lost. */
+  private readonly kept = new Set<Digest>();
+  private keptEpoch: number | undefined;
+  private keptBytes = 0;
 
   constructor(private readonly options: ResidencyOptions) {
     this.factorSource = new FactorSource((digest) => options.source.load(digest));
@@ -76,14 +90,24 @@ export class AdapterResidency {
   /**
    * Brings the adapters into pages and pins them until the hold is released.
    * Waits its turn, first come first served, until pinned memory is free.
-   * @throws BraidError ADAPTER_MEMORY_EXCEEDED, ADAPTER_MISFIT, ADAPTER_UNREADABLE, FACTORS_DIFFER, WORKER_CRASHED, or the source's own
+   * @throws BraidError ADAPTER_MEMORY_EXCEEDED, ADAPTER_MISFIT, ADAPTER_UNREADABLE, FACTORS_DIFFER, PINNED_ADAPTERS_TOO_LARGE, WORKER_CRASHED, or the
+   *   source's own
    */
   async acquire(digests: readonly Digest[], signal?: AbortSignal, factors: FactorParts = new Map()): Promise<Hold> {
     const held = this.pinResidents(digests);
     if (held !== undefined) return held;
-    const acquired = this.turn.then(() => this.acquireInTurn([...new Set(digests)], signal, factors));
-    this.turn = acquired.catch(() => undefined);
-    return acquired;
+    return this.inTurn(async () => {
+      await this.keepPinnedInTurn();
+      return this.acquireInTurn([...new Set(digests)], signal, factors);
+    });
+  }
+
+  /**
+   * Brings in the adapters that are always to stay. Requests do that by themselves; called ahead, it says at once whether they fit.
+   * @throws BraidError PINNED_ADAPTERS_TOO_LARGE, WORKER_CRASHED
+   */
+  async keepPinned(): Promise<void> {
+    await this.inTurn(() => this.keepPinnedInTurn());
   }
 
   /** Forgets everything: the worker that held the pages is gone. Holds from before release nothing. */
@@ -94,7 +118,43 @@ export class AdapterResidency {
     this.nextPage.clear();
     this.usedBytes = 0;
     this.combinedBytes = 0;
+    this.kept.clear();
+    this.keptBytes = 0;
     this.wake();
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Everything in turn comes behind this, so nobody's adapters stand in the way of those that stay, also after a crash. */
+  private async keepPinnedInTurn(): Promise<void> {
+    const epoch = this.epoch;
+    if (this.keptEpoch === epoch) return;
+    for (const digest of this.options.pinned?.digests ?? []) {
+      if (this.kept.has(digest)) continue;
+      try {
+        await this.acquireInTurn([digest], undefined, new Map());
+      } catch (error) {
+        this.assertEpoch(epoch);
+        if (error instanceof BraidError && error.code === 'ADAPTER_MEMORY_EXCEEDED') {
+          throw fail('PINNED_ADAPTERS_TOO_LARGE', { needed: this.keptBytes + this.sizeOf(digest), limit: this.options.budgetBytes });
+        }
+        this.options.pinned?.warn(digest, error);
+        continue;
+      }
+      this.assertEpoch(epoch);
+      // Its hold is never released.
+      this.kept.add(digest);
+      this.keptBytes += this.sizeOf(digest);
+    }
+    this.keptEpoch = epoch;
+  }
+
+  private sizeOf(digest: Digest): number {
+    return sizeOfPages(this.sizes.get(digest) ?? new Map(), this.options.table);
   }
 
   private async acquireInTurn(digests: readonly Digest[], signal: AbortSignal | undefined, factors: FactorParts): Promise<Hold> {
@@ -131,8 +191,10 @@ export class AdapterResidency {
   ): Promise<Map<Digest, ReadAdapter>> {
     const read = new Map<Digest, ReadAdapter>();
     for (let first = 0; ; first += CONCURRENT_READS) {
-      const needed = digests.reduce((bytes, digest) => bytes + sizeOfPages(this.sizes.get(digest) ?? new Map(), this.options.table), 0);
-      if (needed > this.options.budgetBytes) throw fail('ADAPTER_MEMORY_EXCEEDED', { needed, limit: this.options.budgetBytes });
+      // What stays has its memory, and nobody else will ever get it.
+      const needed = digests.reduce((bytes, digest) => bytes + (this.kept.has(digest) ? 0 : this.sizeOf(digest)), 0);
+      const limit = this.options.budgetBytes - this.keptBytes;
+      if (needed > limit) throw fail('ADAPTER_MEMORY_EXCEEDED', { needed, limit });
       if (first >= missing.length) return read;
       const some = missing.slice(first, first + CONCURRENT_READS);
       for (const [index, adapter] of (await Promise.all(some.map((digest) => this.read(digest, factors)))).entries()) {

@@ -1,7 +1,7 @@
 // The engine of one base model: checks requests, plans their runs, and gives their results back.
 import { isSeq2Seq, listLinearModules } from '#kernels/models/models.js';
 import { ModuleTable } from './adapter-fit.js';
-import { AdapterResidency } from './adapter-residency.js';
+import { AdapterResidency, type PinnedAdapters } from './adapter-residency.js';
 import { Admission } from './admission.js';
 import { checkEmbedRow, checkGenerateRequest, checkPrecision, checkScoreOptions, checkScoreRow } from './check-requests.js';
 import type {
@@ -45,6 +45,8 @@ export interface EngineOptions extends BaseModelFiles {
   /** Requests that may wait. */
   readonly maxQueue: number;
   readonly adapterMemoryBytes: number;
+  /** Those that never leave that memory. @default none */
+  readonly pinned?: PinnedAdapters;
   /** Time without use after which a session that does not generate, a second copy of the weights, is released. @default 30000 */
   readonly idleSessionMs?: number;
   /** Run sizes other than the provider's, for tests and measurements. */
@@ -54,8 +56,9 @@ export interface EngineOptions extends BaseModelFiles {
 const IDLE_SESSION_MS = 30_000;
 
 /**
- * Opens the engine of a base model: starts its worker thread and the execution provider. Weights are read at the first request.
- * @throws BraidError PRECISION_UNSUPPORTED, PROVIDER_UNAVAILABLE, WORKER_CRASHED
+ * Opens the engine of a base model: starts its worker thread and the execution provider, and loads the pinned adapters. Weights are read at the
+ * first request.
+ * @throws BraidError PINNED_ADAPTERS_TOO_LARGE, PRECISION_UNSUPPORTED, PROVIDER_UNAVAILABLE, WORKER_CRASHED
  */
 export async function openEngine(options: EngineOptions): Promise<ModelEngine> {
   const engine = new ModelEngine(options);
@@ -108,6 +111,7 @@ export class ModelEngine implements Engine {
       source: adapters,
       table: new ModuleTable(listLinearModules(config), PAGE_RANK),
       budgetBytes: adapterMemoryBytes,
+      ...(options.pinned === undefined ? {} : { pinned: options.pinned }),
       // A failed load is a crash of the worker, and that answers every request by itself.
       load: (call) => void this.link.request('load', call).catch(() => undefined),
     });
@@ -125,9 +129,15 @@ export class ModelEngine implements Engine {
     });
   }
 
-  /** Starts the worker thread. @throws BraidError PROVIDER_UNAVAILABLE, WORKER_CRASHED */
+  /** Bytes of adapters in memory, in use or not. */
+  get residentAdapterBytes(): number {
+    return this.residency.residentBytes;
+  }
+
+  /** Starts the worker thread and loads the pinned adapters. @throws BraidError PINNED_ADAPTERS_TOO_LARGE, PROVIDER_UNAVAILABLE, WORKER_CRASHED */
   async start(): Promise<void> {
     await this.link.start();
+    await this.residency.keepPinned();
   }
 
   /**

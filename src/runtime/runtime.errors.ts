@@ -55,7 +55,13 @@ export const runtimeErrors = {
   ADAPTER_MEMORY_EXCEEDED: {
     status: 413,
     message:
-      'The adapters of this request need {needed} bytes of adapter memory, but {limit} are set aside; use fewer adapters or raise BRAID_ADAPTER_MEMORY_MB.',
+      'The adapters of this request need {needed} bytes of adapter memory, but {limit} are set aside for what is not pinned; use fewer adapters or raise BRAID_ADAPTER_MEMORY_MB.',
+    fields: ['needed', 'limit'],
+  },
+  PINNED_ADAPTERS_TOO_LARGE: {
+    status: 500,
+    message:
+      'The adapters that BRAID_PINNED_ADAPTERS names for this base model need at least {needed} bytes of adapter memory, but {limit} are set aside; name fewer or raise BRAID_ADAPTER_MEMORY_MB.',
     fields: ['needed', 'limit'],
   },
   FACTORS_DIFFER: {

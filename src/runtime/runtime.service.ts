@@ -1,12 +1,19 @@
 // Opens engines: one per base model, on first use, kept until the hub stops.
-import { Inject, Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable, Logger, Optional, type OnModuleDestroy } from '@nestjs/common';
 import { CONFIGURATION, type Configuration } from '#src/config/configuration.js';
 import { BraidError } from '#src/http/braid-error.js';
 import type { Digest } from '#src/ids/ids.js';
 import type { Engine, Engines } from './engine.js';
 import { openEngine, type ModelEngine } from './model-engine.js';
 import { fail } from './runtime.errors.js';
-import { ADAPTER_SOURCE, BASE_MODEL_SOURCE, type AdapterSource, type BaseModelSource } from './sources.js';
+import {
+  ADAPTER_SOURCE,
+  BASE_MODEL_SOURCE,
+  PINNED_ADAPTER_SOURCE,
+  type AdapterSource,
+  type BaseModelSource,
+  type PinnedAdapterSource,
+} from './sources.js';
 
 // What is being generated when the hub is told to stop may take this long to finish; then it is answered with ENGINE_CLOSED.
 const DRAIN_MS = 5_000;
@@ -22,9 +29,10 @@ export class EnginesService implements Engines, OnModuleDestroy {
     @Inject(CONFIGURATION) private readonly configuration: Configuration,
     @Inject(ADAPTER_SOURCE) private readonly adapters: AdapterSource,
     @Inject(BASE_MODEL_SOURCE) private readonly baseModels: BaseModelSource,
+    @Optional() @Inject(PINNED_ADAPTER_SOURCE) private readonly pins?: PinnedAdapterSource,
   ) {}
 
-  /** @throws BraidError ENGINE_CLOSED, MODEL_UNLOADABLE, PRECISION_UNSUPPORTED, PROVIDER_UNAVAILABLE, or the base-model source's own */
+  /** @throws BraidError ENGINE_CLOSED, MODEL_UNLOADABLE, PINNED_ADAPTERS_TOO_LARGE, PRECISION_UNSUPPORTED, PROVIDER_UNAVAILABLE, or the base-model source's own */
   get(baseModelDigest: Digest): Promise<Engine> {
     if (this.isClosed) return Promise.reject(fail('ENGINE_CLOSED'));
     const known = this.engines.get(baseModelDigest);
@@ -50,10 +58,15 @@ export class EnginesService implements Engines, OnModuleDestroy {
     try {
       const files = await this.baseModels.load(digest);
       const options = { provider, precision, threads, maxBatchRows, maxQueue, adapterMemoryBytes };
-      return await openEngine({ ...files, adapters: this.adapters, ...options });
+      const pinned = {
+        digests: (await this.pins?.list(digest)) ?? [],
+        warn: (adapter: Digest, error: unknown) =>
+          this.logger.warn(`The pinned adapter ${adapter} is not kept in memory: ${messageOf(error)}`),
+      };
+      return await openEngine({ ...files, adapters: this.adapters, pinned, ...options });
     } catch (error) {
       if (error instanceof BraidError) throw error;
-      throw fail('MODEL_UNLOADABLE', { found: error instanceof Error ? error.message : String(error) }, error);
+      throw fail('MODEL_UNLOADABLE', { found: messageOf(error) }, error);
     }
   }
 
@@ -64,4 +77,8 @@ export class EnginesService implements Engines, OnModuleDestroy {
     this.hasWarned = true;
     this.logger.warn('BRAID_PRECISION=float16 is slower than float32 on the CPU, which has no halves: it is for GPUs, and for tests here.');
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

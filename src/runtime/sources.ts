@@ -28,7 +28,15 @@ export interface BaseModelSource {
   load(digest: Digest): Promise<BaseModelFiles>;
 }
 
+/** Says which adapters are to stay in a base model's pages. */
+export interface PinnedAdapterSource {
+  /** Digests as the names of the configuration stand now; what is not there is left out, and logged. */
+  list(baseModelDigest: Digest): Promise<readonly Digest[]>;
+}
+
 /** Nest injection token of the configured AdapterSource. */
 export const ADAPTER_SOURCE = Symbol('ADAPTER_SOURCE');
 /** Nest injection token of the configured BaseModelSource. */
 export const BASE_MODEL_SOURCE = Symbol('BASE_MODEL_SOURCE');
+/** Nest injection token of the configured PinnedAdapterSource; absent where nothing is pinned. */
+export const PINNED_ADAPTER_SOURCE = Symbol('PINNED_ADAPTER_SOURCE');

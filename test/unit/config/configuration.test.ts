@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { describe, it } from 'node:test';
 import { ConfigurationError, parseConfiguration } from '#src/config/configuration.js';
+import { parseVersionedName } from '#src/ids/ids.js';
 import { renderEnvExample } from '#src/config/env-example.js';
 import { type Setting, settings } from '#src/config/settings.js';
 
@@ -21,6 +22,7 @@ describe('parseConfiguration', () => {
       maxBatchRows: 16,
       maxQueue: 256,
       adapterMemoryBytes: 1024 * 1024 * 1024,
+      pinnedAdapters: [],
       logLevel: 'info',
       maxUploadBytes: 1024 * 1024 * 1024,
       allowRuntimeLoraUpdating: false,
@@ -59,6 +61,11 @@ describe('parseConfiguration', () => {
   });
   it('turns mebibytes into bytes', () => assert.equal(parseConfiguration({ BRAID_MAX_UPLOAD_MB: '3' }).maxUploadBytes, 3 * 1048576));
 
+  it('reads pinned adapters, with and without a version', () => {
+    const { pinnedAdapters } = parseConfiguration({ BRAID_PINNED_ADAPTERS: 'words/one@1.2.0, words/two,' });
+    assert.deepEqual(pinnedAdapters, [parseVersionedName('words/one@1.2.0'), parseVersionedName('words/two')]);
+  });
+
   const refused: readonly [string, string][] = [
     ['BRAID_PORT', '65536'],
     ['BRAID_PORT', '-1'],
@@ -82,6 +89,8 @@ describe('parseConfiguration', () => {
     ['BRAID_MAX_BATCH_ROWS', '1.5'],
     ['BRAID_MAX_QUEUE', '9999999'],
     ['BRAID_ADAPTER_MEMORY_MB', '99999999'],
+    ['BRAID_PINNED_ADAPTERS', 'words/one,two'],
+    ['BRAID_PINNED_ADAPTERS', 'words/one@newest'],
     ['BRAID_LOG_LEVEL', 'loud'],
     ['BRAID_MAX_UPLOAD_MB', '0x10'],
   ];

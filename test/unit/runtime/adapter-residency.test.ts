@@ -1,4 +1,4 @@
-// Residency: one load for many requests, least recently used out first, pinned ones stay, waiting in order, and clear errors.
+// Residency: one load for many requests, least recently used out first, held and pinned ones stay, waiting in order, and clear errors.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,18 +16,29 @@ const createAdapter = (rank: number): CanonicalAdapter => ({
   modules: [{ layer: 0, class: 'q_proj', rank, scale: 1, a: new Float32Array(rank * 3), b: new Float32Array(rank) }],
 });
 
-/** Adapters by name; the digit that ends the name is the pages it takes. */
-function createBed(budgetPages: number): {
+/** Adapters by name; the digit that ends the name is the pages it takes. `pinned` are names, too. */
+function createBed(
+  budgetPages: number,
+  pinned: readonly string[] = [],
+): {
   residency: AdapterResidency;
   reads: string[];
   loads: LoadCall[];
   digest: (name: string) => Digest;
+  warnings: string[];
 } {
   const names = new Map<Digest, string>();
   const reads: string[] = [];
   const loads: LoadCall[] = [];
+  const warnings: string[] = [];
+  const digest = (name: string): Digest => {
+    const found = digestOf(name);
+    names.set(found, name);
+    return found;
+  };
   const residency = new AdapterResidency({
     table,
+    pinned: { digests: pinned.map(digest), warn: (unkept, error) => warnings.push(`${names.get(unkept)}: ${String(error)}`) },
     budgetBytes: budgetPages * PAGE_BYTES,
     load: (call) => loads.push(call),
     source: {
@@ -41,12 +52,7 @@ function createBed(budgetPages: number): {
       },
     },
   });
-  const digest = (name: string): Digest => {
-    const found = digestOf(name);
-    names.set(found, name);
-    return found;
-  };
-  return { residency, reads, loads, digest };
+  return { residency, reads, loads, digest, warnings };
 }
 
 const pagesOf = (call: LoadCall | undefined): readonly number[] => call?.pages.get('q_proj') ?? [];
@@ -69,7 +75,7 @@ test('the least recently used adapter goes first, and its pages are used again',
   assert.deepEqual(loads.map(pagesOf), [[1], [2], [3], [2], [3]]);
 });
 
-test('pinned adapters stay; who needs their memory waits, in order, also before those who could go at once', async () => {
+test('held adapters stay; who needs their memory waits, in order, also before those who could go at once', async () => {
   const { residency, digest } = createBed(3);
   const first = await residency.acquire([digest('a2')]);
   const second = await residency.acquire([digest('b1')]);
@@ -142,6 +148,62 @@ test('after the worker is lost everything is loaded again, and old holds release
   assert.equal(loads.length, 2, 'a is still pinned by its new hold');
   hold.release();
   (await blocked).release();
+});
+
+test('adapters pinned for good are there before the first request and outlast everybody else', async () => {
+  const { residency, reads, digest } = createBed(4, ['p1', 'q1', 'p1']);
+  await residency.keepPinned();
+  assert.deepEqual(reads, ['p1', 'q1']);
+  for (let i = 0; i < 20; i++) (await residency.acquire([digest(`a${i} of 1`)])).release();
+  (await residency.acquire([digest('p1'), digest('q1')])).release();
+  (await residency.acquire([digest('large 2')])).release();
+  (await residency.acquire([digest('p1'), digest('q1')])).release();
+  assert.deepEqual(
+    reads.filter((name) => name === 'p1' || name === 'q1'),
+    ['p1', 'q1'],
+    'each was read once',
+  );
+  assert.equal(residency.residentBytes, 4 * PAGE_BYTES);
+});
+
+test('what needs the memory of pinned adapters is refused at once instead of waiting for ever', async () => {
+  const { residency, digest } = createBed(3, ['p2']);
+  await assert.rejects(residency.acquire([digest('a2')]), {
+    code: 'ADAPTER_MEMORY_EXCEEDED',
+    fields: { needed: 2 * PAGE_BYTES, limit: PAGE_BYTES },
+  });
+  (await residency.acquire([digest('a1'), digest('p2')])).release();
+});
+
+test('pinned adapters that do not fit the memory together are refused, ahead and by every request', async () => {
+  const { residency, digest } = createBed(3, ['p2', 'q2']);
+  const refused = { code: 'PINNED_ADAPTERS_TOO_LARGE', fields: { needed: 4 * PAGE_BYTES, limit: 3 * PAGE_BYTES } };
+  await assert.rejects(residency.keepPinned(), refused);
+  await assert.rejects(residency.acquire([digest('a1')]), refused);
+});
+
+test('a pinned adapter that cannot be loaded is told of, and the others stay', async () => {
+  const { residency, digest, reads, warnings } = createBed(2, ['broken1', 'wide1', 'p1']);
+  await residency.keepPinned();
+  assert.equal(warnings.length, 2);
+  assert.match(warnings[0] ?? '', /^broken1: .*cannot be read from the store/);
+  assert.match(warnings[1] ?? '', /^wide1: .*does not fit this base model/);
+  for (const name of ['a1', 'b1', 'p1']) (await residency.acquire([digest(name)])).release();
+  assert.equal(reads.filter((name) => name === 'p1').length, 1);
+});
+
+test('after the worker is lost the pinned adapters come back with the first request, before its own', async () => {
+  const { residency, digest, reads, loads } = createBed(2, ['p1']);
+  await residency.keepPinned();
+  const old = await residency.acquire([digest('p1')]);
+  residency.clear();
+  (await residency.acquire([digest('a1')])).release();
+  old.release();
+  assert.deepEqual(reads, ['p1', 'p1', 'a1']);
+  assert.deepEqual(loads.map(pagesOf), [[1], [1], [2]]);
+  (await residency.acquire([digest('b1')])).release();
+  (await residency.acquire([digest('p1')])).release();
+  assert.equal(reads.filter((name) => name === 'p1').length, 2);
 });
 
 test('adapters made of others push out each other, not those that were published', async () => {
