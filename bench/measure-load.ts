@@ -19,8 +19,10 @@ await engine.score([{ ids: tokenIds(0, 64), from: 48, mixture: [] }]);
 const openMs = performance.now() - start;
 // Freed pages go back to the system with a delay.
 await sleep(2000);
-const status = readFileSync('/proc/self/status', 'utf8');
-const kilobytes = (key: string): number => Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)?.[1]);
+const statuses = ['self', String(engine.workerPid)].map((pid) => readFileSync(`/proc/${pid}/status`, 'utf8'));
+/** Of this process and its worker together. */
+const kilobytes = (key: string): number =>
+  statuses.reduce((sum, status) => sum + Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)?.[1]), 0);
 process.stdout.write(
   JSON.stringify({
     openMs,

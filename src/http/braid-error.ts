@@ -8,7 +8,7 @@ export interface ErrorRow {
   readonly message: string;
   /** Which details a client may see beside the message. */
   readonly fields?: readonly string[];
-  /** True when the same request may succeed later. @default false */
+  /** True when the same request may succeed later; the detail `retryAfterSeconds` may say when. @default false */
   readonly retryable?: boolean;
 }
 
@@ -17,11 +17,16 @@ export type ErrorTable = Readonly<Record<string, ErrorRow>>;
 
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
+// A batch of generation or a restarted worker frees the way within seconds.
+const RETRY_AFTER_SECONDS = 1;
+
 /** An error with a stable code; thrown through the feature's own `fail` (see `errorsOf`). */
 export class BraidError extends Error {
   override readonly name = 'BraidError';
   readonly status: number;
   readonly retryable: boolean;
+  /** When a retryable request may be sent again, a whole number. @default 1 */
+  readonly retryAfterSeconds: number;
   /** The details that the table allows a client to see. */
   readonly fields: ErrorDetails;
 
@@ -40,6 +45,8 @@ export class BraidError extends Error {
     );
     this.status = row.status;
     this.retryable = row.retryable ?? false;
+    const { retryAfterSeconds } = details;
+    this.retryAfterSeconds = typeof retryAfterSeconds === 'number' ? retryAfterSeconds : RETRY_AFTER_SECONDS;
     this.fields = Object.fromEntries((row.fields ?? []).flatMap((key) => (key in details ? [[key, details[key] ?? '']] : [])));
   }
 }

@@ -17,9 +17,6 @@ function bodyFor(request: Request, error: BraidError): object {
   return isLoraxRequest(request) ? loraxErrorBody(error) : errorBody(error);
 }
 
-// A batch of generation or a restarted worker frees the way within seconds.
-const RETRY_AFTER_SECONDS = 1;
-
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
   private readonly logger = new Logger('http');
@@ -35,7 +32,9 @@ export class ErrorFilter implements ExceptionFilter {
       response.destroy();
       return;
     }
-    if (error.retryable) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+    if (error.retryable) response.setHeader('Retry-After', error.retryAfterSeconds);
+    // OpenAI's clients send every 5xx again, twice, unless they are told that it would not help.
+    else if (error.status >= 500) response.setHeader('X-Should-Retry', 'false');
     response.status(error.status).json(bodyFor(request, error));
   }
 }

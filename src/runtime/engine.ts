@@ -144,7 +144,7 @@ export interface Engine {
   generate(request: GenerateRequest): AsyncIterable<GeneratedToken>;
 }
 
-/** Opens engines: one per base model, on first use, kept; a worker thread each. Nest service in runtime.service.ts. */
+/** Opens engines: one per base model, on first use, kept; a worker process each. Nest service in runtime.service.ts. */
 export interface Engines {
   /** @throws BraidError when the model is gone or cannot be loaded */
   get(baseModelDigest: Digest): Promise<Engine>;

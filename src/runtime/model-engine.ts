@@ -56,7 +56,7 @@ export interface EngineOptions extends BaseModelFiles {
 const IDLE_SESSION_MS = 30_000;
 
 /**
- * Opens the engine of a base model: starts its worker thread and the execution provider, and loads the pinned adapters. Weights are read at the
+ * Opens the engine of a base model: starts its worker process and the execution provider, and loads the pinned adapters. Weights are read at the
  * first request.
  * @throws BraidError PINNED_ADAPTERS_TOO_LARGE, PRECISION_UNSUPPORTED, PROVIDER_UNAVAILABLE, WORKER_CRASHED
  */
@@ -134,7 +134,7 @@ export class ModelEngine implements Engine {
     return this.residency.residentBytes;
   }
 
-  /** Starts the worker thread and loads the pinned adapters. @throws BraidError PINNED_ADAPTERS_TOO_LARGE, PROVIDER_UNAVAILABLE, WORKER_CRASHED */
+  /** Starts the worker process and loads the pinned adapters. @throws BraidError PINNED_ADAPTERS_TOO_LARGE, PROVIDER_UNAVAILABLE, WORKER_CRASHED, WORKER_KEEPS_CRASHING */
   async start(): Promise<void> {
     await this.link.start();
     await this.residency.keepPinned();
@@ -197,7 +197,7 @@ export class ModelEngine implements Engine {
   }
 
   /**
-   * Refuses new requests, lets the others finish for `drainMs`, answers what is left with ENGINE_CLOSED and ends the worker thread.
+   * Refuses new requests, lets the others finish for `drainMs`, answers what is left with ENGINE_CLOSED and ends the worker process.
    * @param options.drainMs @default 0
    */
   async close({ drainMs = 0 }: { drainMs?: number } = {}): Promise<void> {
@@ -205,7 +205,12 @@ export class ModelEngine implements Engine {
     await this.link.close();
   }
 
-  /** Lets the worker thread die of an uncaught error; for tests of what follows. */
+  /** Of the worker process, while one runs. */
+  get workerPid(): number | undefined {
+    return this.link.pid;
+  }
+
+  /** Lets the worker process die of an uncaught error; for tests of what follows. */
   async crashWorker(): Promise<void> {
     await this.link.crash();
   }

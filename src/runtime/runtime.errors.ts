@@ -15,6 +15,13 @@ export const runtimeErrors = {
     fields: ['found'],
     retryable: true,
   },
+  WORKER_KEEPS_CRASHING: {
+    status: 503,
+    message:
+      "The worker of this base model stopped {crashes} times in a row without an answer in between (the last time: {found}); another is started in {retryAfterSeconds} s. The hub's log says more; a model that is too large needs more memory.",
+    fields: ['crashes', 'found'],
+    retryable: true,
+  },
   ENGINE_CLOSED: { status: 503, message: 'The engine is shutting down; send the request again later.', retryable: true },
   PROVIDER_UNAVAILABLE: {
     status: 503,

@@ -1,9 +1,11 @@
-// The engine's end of its worker thread: typed requests by id, start on first use, and an answer for every request even when the thread dies.
+// The engine's end of its worker process: typed requests by id, start on first use, and an answer for every request even when the process dies.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
-import { RunGate } from './run-gate.js';
+import { fileURLToPath } from 'node:url';
+import { describeDeath, type WorkerDeath } from './describe-death.js';
 import { fail } from './runtime.errors.js';
-import type { FromWorker, WorkerCallKind, WorkerCalls, WorkerData, WorkerFailure, WorkerSettings } from './worker/protocol.js';
+import type { FromWorker, WorkerCallKind, WorkerCalls, WorkerFailure, WorkerSettings } from './worker/protocol.js';
 
 interface Pending {
   readonly kind: WorkerCallKind;
@@ -11,24 +13,26 @@ interface Pending {
   readonly reject: (reason: unknown) => void;
 }
 
-const WORKER_FILE = new URL('./worker/main.js', import.meta.url);
+const WORKER_FILE = fileURLToPath(new URL('./worker/main.js', import.meta.url));
 // A model that kills its worker at every start must not keep a core busy with restarts.
 const FIRST_BACK_OFF_MS = 250;
-const MAX_BACK_OFF_MS = 10_000;
-const MAX_CLOSE_MS = 60_000;
+const MAX_BACK_OFF_MS = 30_000;
+// What is left of a back-off that a request waits out; with more it is told when to come again. The fifth death in a row is the first with more.
+const MAX_PATIENCE_MS = 2_000;
 
 export class WorkerLink {
-  private worker: Worker | undefined;
+  private child: ChildProcess | undefined;
   private starting: Promise<void> | undefined;
   private nextId = 1;
   private readonly pending = new Map<number, Pending>();
   private crashesInARow = 0;
+  private lastDeath = '';
   private notBefore = 0;
   private isClosed = false;
 
   /**
-   * @param settings the thread's `workerData`
-   * @param onLost called once when a running thread dies, after its requests were rejected
+   * @param settings what the process is opened with
+   * @param onLost called once when a running process dies, after its requests were rejected
    */
   constructor(
     private readonly settings: WorkerSettings,
@@ -37,16 +41,21 @@ export class WorkerLink {
 
   /** Whether a request would be sent at once, behind those before it. */
   get isRunning(): boolean {
-    return this.worker !== undefined;
+    return this.child !== undefined;
+  }
+
+  /** Of the process, while one runs. */
+  get pid(): number | undefined {
+    return this.child?.pid;
   }
 
   /**
-   * Starts the thread unless it runs; after a crash it waits out a back-off.
-   * @throws BraidError PROVIDER_UNAVAILABLE, WORKER_CRASHED, ENGINE_CLOSED
+   * Starts the process unless it runs; after a crash it waits out a back-off.
+   * @throws BraidError PROVIDER_UNAVAILABLE, WORKER_CRASHED, WORKER_KEEPS_CRASHING where the back-off is long, ENGINE_CLOSED
    */
   async start(): Promise<void> {
     if (this.isClosed) throw fail('ENGINE_CLOSED');
-    this.starting ??= this.startThread().catch((error: unknown) => {
+    this.starting ??= this.startProcess().catch((error: unknown) => {
       this.starting = undefined;
       throw error;
     });
@@ -54,67 +63,64 @@ export class WorkerLink {
   }
 
   /**
-   * Sends a request to the running thread; requests are handled in the order they were sent.
-   * @throws BraidError WORKER_CRASHED when no thread runs or it dies before it answers, or what the worker reports
+   * Sends a request to the running process; requests are handled in the order they were sent. What it holds is copied.
+   * @throws BraidError WORKER_CRASHED when no process runs or it dies before it answers, or what the worker reports
    */
-  request<Kind extends WorkerCallKind>(
-    kind: Kind,
-    request: WorkerCalls[Kind]['request'],
-    transfer: readonly ArrayBuffer[] = [],
-  ): Promise<WorkerCalls[Kind]['response']> {
-    const { worker } = this;
-    if (worker === undefined) return Promise.reject(fail('WORKER_CRASHED', { found: 'it is not running' }));
+  request<Kind extends WorkerCallKind>(kind: Kind, request: WorkerCalls[Kind]['request']): Promise<WorkerCalls[Kind]['response']> {
+    const { child } = this;
+    if (child === undefined) return Promise.reject(fail('WORKER_CRASHED', { found: 'it is not running' }));
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { kind, resolve, reject });
-      worker.postMessage({ id, kind, request }, [...transfer]);
+      // A process that cannot be reached is about to be lost, and that answers every request.
+      child.send({ id, kind, request }, () => undefined);
     });
   }
 
   /**
-   * Ends the thread for good; requests that are still open are rejected. Waits for the run in progress: native code cannot be interrupted,
-   * and a thread that is terminated inside ONNX Runtime's binding takes the whole process with it.
+   * Ends the process for good, in the middle of a run as well: it holds nothing that outlives it. Requests that are still open are rejected.
    */
   async close(): Promise<void> {
     this.isClosed = true;
-    const { worker } = this;
-    this.worker = undefined;
+    const { child } = this;
+    this.child = undefined;
     this.rejectAll(fail('ENGINE_CLOSED'));
-    if (worker === undefined) return;
-    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-    worker.postMessage({ id: this.nextId++, kind: 'close', request: {} });
-    const patience = new AbortController();
-    await Promise.race([exited, sleep(MAX_CLOSE_MS, undefined, { signal: patience.signal }).catch(() => undefined)]);
-    patience.abort();
-    // A thread that hangs must not keep the process alive.
-    worker.unref();
+    // One that could not be started, or has ended, has no exit to come.
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
   }
 
-  /** Lets the thread die of an uncaught error, after what was sent before; for tests of what follows. */
+  /** Lets the process die of a fault of its own, after what was sent before; for tests of what follows. */
   async crash(): Promise<void> {
     await this.request('crash', {}).catch(() => undefined);
   }
 
-  private async startThread(): Promise<void> {
-    const wait = this.notBefore - Date.now();
-    if (wait > 0) await sleep(wait);
+  private async startProcess(): Promise<void> {
+    const waitMs = this.notBefore - Date.now();
+    if (waitMs > MAX_PATIENCE_MS)
+      throw fail('WORKER_KEEPS_CRASHING', {
+        crashes: this.crashesInARow,
+        found: this.lastDeath,
+        retryAfterSeconds: Math.ceil(waitMs / 1000),
+      });
+    if (waitMs > 0) await sleep(waitMs);
     if (this.isClosed) throw fail('ENGINE_CLOSED');
-    // ONNX Runtime reports its use to its makers unless the process's own environment, which a thread cannot set, says not to.
-    // eslint-disable-next-line no-restricted-properties -- no setting of the hub: it is never otherwise
-    process.env['ORT_DISABLE_TELEMETRY'] = '1';
-    const gate = new RunGate();
-    const workerData: WorkerData = { settings: this.settings, gateMemory: gate.memory };
-    const worker = new Worker(WORKER_FILE, { workerData });
-    gate.guard();
-    let cause: unknown;
-    worker.on('message', (message: FromWorker) => this.settle(message));
-    worker.on('error', (error) => (cause = error));
-    worker.on('exit', (exitCode) => {
-      gate.release();
-      this.lose(worker, cause, exitCode);
+    const child = fork(WORKER_FILE, {
+      // Structured cloning: typed arrays, maps and bigints arrive as what they are, a view without the rest of its buffer.
+      serialization: 'advanced',
+      // Nothing of the hub's own: two processes cannot listen for one debugger.
+      execArgv: ['--enable-source-maps'],
+      env: createEnvironment(),
+      // Standard output may be somebody's to parse; ONNX Runtime's last words come with the hub's log, also when nobody is left to hand them on.
+      stdio: ['ignore', process.stderr.fd, process.stderr.fd, 'ipc'],
     });
-    this.worker = worker;
-    await this.request('open', {});
+    child.on('message', (message: FromWorker) => this.settle(message));
+    child.once('error', (cause) => this.lose(child, { cause }));
+    child.once('exit', (exitCode, signal) => this.lose(child, { exitCode, signal }));
+    this.child = child;
+    await this.request('open', this.settings);
   }
 
   private settle(message: FromWorker): void {
@@ -128,18 +134,19 @@ export class WorkerLink {
     }
   }
 
-  /** How long the next crash keeps the thread from starting again. */
+  /** How long the next crash keeps the process from starting again. */
   get backOffMs(): number {
     return Math.min(MAX_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** this.crashesInARow);
   }
 
-  private lose(worker: Worker, cause: unknown, exitCode: number): void {
-    if (this.worker !== worker) return;
-    this.worker = undefined;
+  private lose(child: ChildProcess, death: WorkerDeath): void {
+    if (this.child !== child) return;
+    this.child = undefined;
     this.starting = undefined;
     this.notBefore = Date.now() + this.backOffMs;
     this.crashesInARow++;
-    const error = fail('WORKER_CRASHED', { found: describeDeath(cause, exitCode) }, cause);
+    this.lastDeath = describeDeath(death);
+    const error = fail('WORKER_CRASHED', { found: this.lastDeath }, death.cause);
     this.rejectAll(error);
     this.onLost(error);
   }
@@ -151,11 +158,13 @@ export class WorkerLink {
   }
 }
 
-function toError({ code, details }: WorkerFailure): Error {
-  return fail(code, details);
+/** The hub's, without a debugger of its own, and with ONNX Runtime told not to report its use to its makers. */
+function createEnvironment(): NodeJS.ProcessEnv {
+  // eslint-disable-next-line no-restricted-properties -- no settings of the hub: PATH, library paths and the like, handed on
+  const { NODE_OPTIONS = '', ...rest } = process.env;
+  return { ...rest, NODE_OPTIONS: NODE_OPTIONS.replace(/--inspect\S*/g, ''), ORT_DISABLE_TELEMETRY: '1' };
 }
 
-function describeDeath(cause: unknown, exitCode: number): string {
-  if (cause instanceof Error) return 'code' in cause && cause.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out of memory' : 'an unexpected error';
-  return `exit code ${exitCode}`;
+function toError({ code, details }: WorkerFailure): Error {
+  return fail(code, details);
 }

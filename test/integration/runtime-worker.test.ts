@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import ort from 'onnxruntime-node';
 import { listLinearModules, parseModelConfig } from '#kernels/models/models.js';
@@ -162,14 +163,80 @@ test('a load that cannot be done loses the worker rather than run on doubtful pa
   await link.close();
 });
 
-test('a process that exits while a worker is inside a run ends with its own exit code', async () => {
-  const script = fileURLToPath(new URL('../fixtures/exit-during-run.js', import.meta.url));
-  // Without the gate about two of three such exits abort.
-  for (let round = 0; round < 4; round++) {
-    const child = spawn(process.execPath, [script, directory, '7'], { stdio: ['ignore', 'ignore', 'pipe'] });
-    let errors = '';
+/** Whether a process is there; one that has ended and that nobody has waited for is not. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+async function untilGone(pid: number): Promise<void> {
+  for (let tries = 0; isAlive(pid); tries++) {
+    assert.ok(tries < 500, `worker ${pid} is still there`);
+    await sleep(20);
+  }
+}
+
+for (const [end, expected] of [
+  ['7', [7, null]],
+  ['SIGKILL', [null, 'SIGKILL']],
+] as const)
+  test(`a process that ends by ${end} while its worker is inside a run leaves no worker behind`, async () => {
+    const script = fileURLToPath(new URL('../fixtures/end-during-run.js', import.meta.url));
+    const child = spawn(process.execPath, [script, directory, end], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let [pid, errors] = ['', ''];
+    child.stdout.on('data', (data: Buffer) => (pid += data.toString()));
     child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
     const [exitCode, signal] = (await once(child, 'exit')) as [number | null, string | null];
-    assert.deepEqual([exitCode, signal], [7, null], errors);
+    assert.deepEqual([exitCode, signal], expected, errors);
+    assert.ok(Number(pid) > 0, 'it said which its worker is');
+    await untilGone(Number(pid));
+  });
+
+test('what a worker is killed by is said, what a terminal sends to all is not its end, and closing does not wait for the run', async (t) => {
+  const losses: Error[] = [];
+  const link = createLink(t, losses);
+  await link.start();
+  const { pid = 0 } = link;
+  if (existsSync('/proc/self/cmdline')) assert.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /^braid worker: /);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal);
+  await link.request('run', createCall('factored'));
+  assert.deepEqual(losses, []);
+  process.kill(pid, 'SIGKILL');
+  await assert.rejects(link.request('run', createCall('factored')), {
+    code: 'WORKER_CRASHED',
+    status: 503,
+    message: /SIGKILL: probably out of memory/,
+  });
+  await link.start();
+  assert.notEqual(link.pid, pid);
+  const { pid: second = 0 } = link;
+  const open = Promise.allSettled(Array.from({ length: 2_000 }, () => link.request('run', createCall('factored'))));
+  await link.close();
+  assert.ok(!isAlive(second));
+  assert.ok((await open).some((answer) => answer.status === 'rejected' && (answer.reason as { code: string }).code === 'ENGINE_CLOSED'));
+});
+
+test('a worker that dies five times in a row is not waited for: the answer says at once when to come again', async (t) => {
+  const losses: Error[] = [];
+  const link = createLink(t, losses);
+  for (let round = 0; round < 5; round++) {
+    await link.start();
+    await link.crash();
   }
+  const asked = performance.now();
+  await assert.rejects(link.start(), {
+    code: 'WORKER_KEEPS_CRASHING',
+    status: 503,
+    retryable: true,
+    retryAfterSeconds: 4,
+    message: /stopped 5 times in a row .* exit code 1/,
+  });
+  assert.ok(performance.now() - asked < 100);
+  await sleep(2_200);
+  await link.start();
+  await link.request('run', createCall('factored'));
+  assert.equal(link.backOffMs, 250, 'forgotten with the first answer');
 });

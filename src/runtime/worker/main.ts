@@ -1,37 +1,32 @@
-// The worker thread of one base model: takes messages one after another and is the only place where ONNX Runtime is loaded.
-import { parentPort, workerData } from 'node:worker_threads';
-import type { FromWorker, RunResult, ToWorker, WorkerData, WorkerFailure } from './protocol.js';
-import { RunGate } from '../run-gate.js';
+// The worker process of one base model: takes messages one after another and is the only place where ONNX Runtime is loaded.
+import type { FromWorker, ToWorker, WorkerFailure, WorkerSettings } from './protocol.js';
+import { becomeExpendable } from './become-expendable.js';
 import { openProvider, ProviderError } from './provider.js';
 import { kindOf, SessionKeeper, SessionOpenError } from './session-keeper.js';
 
-const { settings, gateMemory } = workerData as WorkerData;
-const gate = new RunGate(gateMemory);
-const port = parentPort;
-if (port === null) throw new Error('worker/main is started as a worker thread only');
+if (process.send === undefined) throw new Error('worker/main is started by a WorkerLink only');
 
+let settings: WorkerSettings | undefined;
 let keeper: SessionKeeper | undefined;
 let idleTimer: NodeJS.Timeout | undefined;
-let isClosing = false;
+let isAlone = false;
 let tail: Promise<void> = Promise.resolve();
 
-port.on('message', (message: ToWorker) => {
-  // Handlers of messages only run between runs, so this is seen before what was queued behind the run in progress.
-  if (message.kind === 'close') isClosing = true;
-  tail = tail.then(() => gate.pass(() => (isClosing ? close() : handle(message))));
+becomeExpendable();
+process.on('message', (message: ToWorker) => enqueue(() => handle(message)));
+// The hub is gone, however it ended: after the run in progress so is its worker.
+process.once('disconnect', () => {
+  isAlone = true;
+  tail = tail.finally(() => process.exit());
 });
 
-/** Lets the thread end by itself: `terminate()` during a run would abort the whole process from inside ONNX Runtime's binding. */
-async function close(): Promise<void> {
-  clearTimeout(idleTimer);
-  port?.close();
-  await keeper?.releaseAll();
-  keeper = undefined;
+function enqueue(work: () => Promise<void>): void {
+  tail = tail.then(() => (isAlone ? undefined : work()));
 }
 
 async function handle(message: ToWorker): Promise<void> {
   if (message.kind === 'crash') throw new Error('the worker was told to crash');
-  // A failure while loading is a crash on purpose: the pages are in doubt, and a new thread starts with clean ones.
+  // A failure while loading is a crash on purpose: the pages are in doubt, and a new process starts with clean ones.
   if (message.kind === 'load') {
     getKeeper().load(message.request);
     reply({ id: message.id, response: undefined });
@@ -40,21 +35,20 @@ async function handle(message: ToWorker): Promise<void> {
   try {
     switch (message.kind) {
       case 'open':
+        settings = message.request;
+        process.title = `braid worker: ${settings.directory}`;
         keeper = new SessionKeeper(await openProvider(settings), settings);
         reply({ id: message.id, response: undefined });
         return;
       case 'run': {
         const response = await getKeeper().run(message.request);
         if (kindOf(message.request) !== getKeeper().served) armIdleTimer();
-        reply({ id: message.id, response }, listBuffers(response));
+        reply({ id: message.id, response });
         return;
       }
       case 'forget':
         getKeeper().forget(message.request);
         reply({ id: message.id, response: undefined });
-        return;
-      case 'close':
-        await close();
         return;
     }
   } catch (error) {
@@ -69,23 +63,18 @@ function getKeeper(): SessionKeeper {
 
 function armIdleTimer(): void {
   clearTimeout(idleTimer);
-  idleTimer = setTimeout(() => {
-    tail = tail.then(() => gate.pass(async () => keeper?.releaseIdle()));
-  }, settings.idleSessionMs);
+  idleTimer = setTimeout(() => enqueue(async () => keeper?.releaseIdle()), settings?.idleSessionMs);
 }
 
 function describe(error: unknown): WorkerFailure {
   const found = error instanceof Error ? error.message : String(error);
   if (error instanceof ProviderError)
-    return { code: 'PROVIDER_UNAVAILABLE', details: { provider: settings.provider, found, advice: error.advice } };
+    return { code: 'PROVIDER_UNAVAILABLE', details: { provider: settings?.provider ?? '', found, advice: error.advice } };
   if (error instanceof SessionOpenError) return { code: 'MODEL_UNLOADABLE', details: { found } };
   return { code: 'RUN_FAILED', details: { found } };
 }
 
-function reply(message: FromWorker, transfer: ArrayBuffer[] = []): void {
-  port?.postMessage(message, transfer);
-}
-
-function listBuffers({ tokens, logprobs, topIds, topValues, hidden }: RunResult): ArrayBuffer[] {
-  return [tokens, logprobs, topIds, topValues, hidden].map(({ buffer }) => buffer as ArrayBuffer);
+function reply(message: FromWorker): void {
+  // When the hub is gone there is nobody to tell, and 'disconnect' follows.
+  process.send?.(message, () => undefined);
 }

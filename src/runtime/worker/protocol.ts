@@ -1,4 +1,4 @@
-// The messages between an engine and its worker thread. Requests carry an id and are answered in the order they were sent.
+// The messages between an engine and its worker process. Requests carry an id and are answered in the order they were sent.
 import type { CanonicalAdapter } from '#kernels/lora/canonical-adapter.js';
 import type { LinearClass } from '#kernels/lora/modules.js';
 import type { Provider } from '#kernels/decode/step-program.js';
@@ -7,13 +7,6 @@ import type { TensorIndex } from '#kernels/models/tensor-index.js';
 import type { ScorePrecision, ServingPrecision } from '../engine.js';
 
 export type { Provider } from '#kernels/decode/step-program.js';
-
-/** `workerData` of a worker thread. */
-export interface WorkerData {
-  readonly settings: WorkerSettings;
-  /** Of the RunGate that both sides share. */
-  readonly gateMemory: SharedArrayBuffer;
-}
 
 export interface WorkerSettings {
   readonly directory: string;
@@ -157,14 +150,12 @@ export interface LoadCall extends AdapterPlace {
 
 export interface WorkerCalls {
   /** Starts the provider; answers when it works. */
-  readonly open: { readonly request: Record<string, never>; readonly response: undefined };
+  readonly open: { readonly request: WorkerSettings; readonly response: undefined };
   readonly load: { readonly request: LoadCall; readonly response: undefined };
   readonly run: { readonly request: RunCall; readonly response: RunResult };
   /** Drops the key/value caches of these rows; rows that have none are fine. */
   readonly forget: { readonly request: readonly number[]; readonly response: undefined };
-  /** Ends the thread after the run in progress; what is queued behind it is not run. Answered by the thread's exit. */
-  readonly close: { readonly request: Record<string, never>; readonly response: never };
-  /** Ends the thread with an uncaught error, as a fault of ours would; for tests of what follows. */
+  /** Ends the process with an uncaught error, as a fault of ours would; for tests of what follows. */
   readonly crash: { readonly request: Record<string, never>; readonly response: never };
 }
 export type WorkerCallKind = keyof WorkerCalls;

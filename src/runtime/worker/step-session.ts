@@ -161,7 +161,7 @@ export function createSessionOptions({
     extra: {
       session: {
         ...(directory === undefined ? {} : { model_external_initializers_file_folder_path: directory }),
-        // Threads that spin after a run would take the cores from the server's own thread.
+        // Threads that spin after a run would take the cores from the hub's own.
         force_spinning_stop: '1',
       },
     },
