@@ -10,6 +10,7 @@ import { DatabaseModule } from './database/database.module.js';
 import { EvaluateModule } from './evaluate/evaluate.module.js';
 import { ExportModule } from './export/export.module.js';
 import { HealthModule } from './health/health.module.js';
+import { Drain } from './http/drain.js';
 import { HttpModule } from './http/http.module.js';
 import { AdapterStore } from './publish/adapter-store.js';
 import { AdapterStoreModule } from './publish/adapter-store.module.js';
@@ -48,6 +49,7 @@ export class AppModule {
         ServeModule,
         ExportModule,
       ],
+      providers: [Drain],
     };
   }
 }

@@ -7,6 +7,7 @@ import { AppModule } from './app.module.js';
 import { type Configuration } from './config/configuration.js';
 import { readPackageVersion } from './config/package-version.js';
 import { declareErrors } from './http/declare-errors.js';
+import { Drain } from './http/drain.js';
 import { verifyUtf8 } from './http/json-body.js';
 import { createRequestLog } from './http/request-log.js';
 import { createRootLogger, PinoLogger } from './logging/pino-logger.js';
@@ -38,6 +39,7 @@ export async function createHub(configuration: Configuration): Promise<Hub> {
   });
   try {
     app.use(createRequestLog(logger));
+    app.use(app.get(Drain).createGate());
     app.useBodyParser('json', JSON_BODY);
     app.set('query parser', 'simple');
     app.disable('x-powered-by');

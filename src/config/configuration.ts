@@ -32,6 +32,12 @@ export interface Configuration {
   readonly maxBatchRows: number;
   /** Requests waiting per base model. */
   readonly maxQueue: number;
+  /** Tokens waiting per base model. */
+  readonly maxQueueTokens: number;
+  /** Of a request that computes, in queue and running; 0: none. */
+  readonly requestTimeoutMs: number;
+  /** Of requests under way when the hub stops. */
+  readonly drainMs: number;
   readonly adapterMemoryBytes: number;
   /** Adapters that never leave that memory. */
   readonly pinnedAdapters: readonly VersionedName[];
@@ -120,6 +126,9 @@ export function parseConfiguration(environment: Environment): Configuration {
     threads: required('threads', environment),
     maxBatchRows: required('maxBatchRows', environment),
     maxQueue: required('maxQueue', environment),
+    maxQueueTokens: required('maxQueueTokens', environment),
+    requestTimeoutMs: required('requestTimeoutMs', environment),
+    drainMs: required('drainMs', environment),
     adapterMemoryBytes: required('adapterMemoryBytes', environment),
     pinnedAdapters: required('pinnedAdapters', environment),
     logLevel: required('logLevel', environment),

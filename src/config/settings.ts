@@ -162,6 +162,28 @@ export const settings = {
     default: '256',
     parse: integer(1, 1_000_000),
   },
+  maxQueueTokens: {
+    variable: 'BRAID_MAX_QUEUE_TOKENS',
+    description:
+      'Tokens that may wait per base model, prompts and what may be generated together, before more requests are refused; one larger request is taken when nothing else waits.',
+    unit: 'tokens',
+    default: '1048576',
+    parse: integer(1, 1_000_000_000),
+  },
+  requestTimeoutMs: {
+    variable: 'BRAID_REQUEST_TIMEOUT_S',
+    description: 'How long a request for tokens may wait and run together; 0: as long as it takes. A request may ask for less.',
+    unit: 'seconds',
+    default: '600',
+    parse: seconds(0, 86_400),
+  },
+  drainMs: {
+    variable: 'BRAID_DRAIN_S',
+    description: 'How long requests under way may take to finish when the hub is told to stop; what kills it must wait a little longer.',
+    unit: 'seconds',
+    default: '8',
+    parse: seconds(0, 3_600),
+  },
   adapterMemoryBytes: {
     variable: 'BRAID_ADAPTER_MEMORY_MB',
     description: 'Memory for the weights of loaded adapters.',

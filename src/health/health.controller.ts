@@ -1,8 +1,10 @@
-// Probes: /healthz says that the process answers, /readyz that database and object store do; vLLM's /health and /ping are /readyz without a body.
+// Probes: /healthz says that the process answers, /readyz that database and object store do; vLLM's /health and /ping are /readyz without a body,
+// and its /load says how much there is to do.
 import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { DataSource } from 'typeorm';
 import { readPackageVersion } from '../config/package-version.js';
+import { EnginesService } from '../runtime/runtime.service.js';
 import { OBJECT_STORE, type ObjectStore } from '../storage/object-store.js';
 import { fail } from './health.errors.js';
 
@@ -14,6 +16,7 @@ export class HealthController {
   constructor(
     private readonly dataSource: DataSource,
     @Inject(OBJECT_STORE) private readonly objectStore: ObjectStore,
+    private readonly engines: EnginesService,
   ) {}
 
   @Get('healthz')
@@ -34,6 +37,13 @@ export class HealthController {
   @ApiOperation({ summary: 'As /readyz, with an empty body: what vLLM and SageMaker call their probes' })
   async healthy(): Promise<void> {
     await this.ready();
+  }
+
+  @Get('load')
+  @ApiOperation({ summary: "Requests for tokens that are not answered yet, as vLLM's /load counts them, and those of them that wait" })
+  load(): { server_load: number; waiting: number } {
+    const { open, waiting } = this.engines.countRequests();
+    return { server_load: open, waiting };
   }
 
   @Get('version')

@@ -20,5 +20,6 @@ export const httpErrors = {
   UNSUPPORTED_BODY: { status: 415, message: 'The body cannot be read: {reason}' },
   REQUEST_ABORTED: { status: 400, message: 'The request ended before its body was complete.' },
   UNKNOWN_ROUTE: { status: 404, message: 'There is no {method} {path}; /api/docs lists what there is.' },
+  HUB_STOPPING: { status: 503, message: 'The hub is shutting down; send the request again later.', retryable: true },
   REFUSED: { status: 400, message: '{reason}' },
 } as const satisfies ErrorTable;

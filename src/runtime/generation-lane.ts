@@ -75,6 +75,11 @@ export class GenerationLane {
     return this.waiting.length;
   }
 
+  /** Tokens that those rows may come to. */
+  get waitingTokens(): number {
+    return this.waiting.reduce((sum, row) => sum + fullLength(row) + sourceLength(row), 0);
+  }
+
   get isEmpty(): boolean {
     return this.waiting.length + this.filling.length + this.running.length === 0;
   }

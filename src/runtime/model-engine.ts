@@ -2,7 +2,7 @@
 import { isSeq2Seq, listLinearModules } from '#kernels/models/models.js';
 import { ModuleTable } from './adapter-fit.js';
 import { AdapterResidency, type PinnedAdapters } from './adapter-residency.js';
-import { Admission } from './admission.js';
+import { Admission, type AdmissionRequest } from './admission.js';
 import { checkEmbedRow, checkGenerateRequest, checkPrecision, checkScoreOptions, checkScoreRow } from './check-requests.js';
 import type {
   EmbedRow,
@@ -26,7 +26,7 @@ import { HiddenMeans, planEmbedBatches } from './pool-hidden.js';
 import { createEmbedCall, createScoreCall, sourcesOf } from './run-calls.js';
 import { fail } from './runtime.errors.js';
 import { Scheduler } from './scheduler.js';
-import type { ScoreTask } from './score-queue.js';
+import { countTokens, type ScoreTask } from './score-queue.js';
 import type { AdapterSource, BaseModelFiles } from './sources.js';
 import { splitEmbedRow, splitRequest, splitScoreRow, type WithSource } from './source-rows.js';
 import { TokenStream } from './token-stream.js';
@@ -44,6 +44,8 @@ export interface EngineOptions extends BaseModelFiles {
   readonly maxBatchRows: number;
   /** Requests that may wait. */
   readonly maxQueue: number;
+  /** Tokens that may wait, to read and to generate; a single request may exceed it. @default no limit */
+  readonly maxQueueTokens?: number;
   readonly adapterMemoryBytes: number;
   /** Those that never leave that memory. @default none */
   readonly pinned?: PinnedAdapters;
@@ -123,6 +125,7 @@ export class ModelEngine implements Engine {
     );
     this.admission = new Admission({
       maxQueue: options.maxQueue,
+      maxQueueTokens: options.maxQueueTokens ?? Infinity,
       start: () => this.link.start(),
       residency: this.residency,
       scheduler,
@@ -158,7 +161,8 @@ export class ModelEngine implements Engine {
     const batches = planScoreBatches(spans, this.limits.score);
     const wanted = options.topLogprobs ?? 0;
     const results = checked.map(({ ids, from }) => ({ logprobs: new Float32Array(ids.length - from), top: [] as TopLogprobs[] }));
-    await this.runBatches(options.signal, checked, batches, (placed) => ({
+    const tokens = options.background === true ? 0 : countTokens(batches);
+    await this.runBatches({ signal: options.signal, tokens }, checked, batches, (placed) => ({
       isBackground: options.background ?? false,
       createCall: (batch, key) => this.createScoreCall(batch, key, { rows: checked, lineKeys, placed }, options),
       deliver: (batch, result) => fillScores(results, batch, checked, result, wanted),
@@ -173,7 +177,8 @@ export class ModelEngine implements Engine {
   async embed(rows: readonly EmbedRow[], { signal }: { readonly signal?: AbortSignal } = {}): Promise<Float32Array[]> {
     const checked = rows.map((row) => splitEmbedRow(checkEmbedRow(row, this), this.startToken));
     const means = new HiddenMeans(checked, this.hiddenSize);
-    await this.runBatches(signal, checked, planEmbedBatches(checked, this.limits.score), (placed) => ({
+    const batches = planEmbedBatches(checked, this.limits.score);
+    await this.runBatches({ signal, tokens: countTokens(batches) }, checked, batches, (placed) => ({
       createCall: (batch, key) =>
         createEmbedCall(batch, (row) => checked[row]?.ids ?? [], key, {
           lora: this.planLora(batch, placed, 'factored'),
@@ -205,6 +210,16 @@ export class ModelEngine implements Engine {
     await this.link.close();
   }
 
+  /** Requests that were taken in and not answered yet. */
+  get openCount(): number {
+    return this.admission.openCount;
+  }
+
+  /** Of them, those that have not run yet. */
+  get waitingCount(): number {
+    return this.admission.waitingCount;
+  }
+
   /** Of the worker process, while one runs. */
   get workerPid(): number | undefined {
     return this.link.pid;
@@ -217,7 +232,7 @@ export class ModelEngine implements Engine {
 
   /** Runs the batches of a request for its rows; settles when all are delivered, or with the first failure. */
   private async runBatches(
-    signal: AbortSignal | undefined,
+    request: Pick<AdmissionRequest, 'signal' | 'tokens'>,
     rows: readonly { readonly mixture: Mixture }[],
     batches: readonly ScorePiece[][],
     createWork: (placed: readonly PlacedAdapter[][]) => Pick<ScoreTask, 'createCall' | 'deliver' | 'isBackground'>,
@@ -225,7 +240,7 @@ export class ModelEngine implements Engine {
     if (batches.length === 0) return;
     await new Promise<void>((resolve, reject) => {
       this.admission.take({
-        signal,
+        ...request,
         rows,
         reject,
         createTask: (place, ticket): ScoreTask => ({
@@ -245,6 +260,7 @@ export class ModelEngine implements Engine {
     try {
       const request = splitRequest(checkGenerateRequest(raw, this), this.startToken);
       const ticket = this.admission.take({
+        tokens: request.background === true ? 0 : request.ids.length + (request.source?.length ?? 0) + request.maxTokens,
         signal: request.signal,
         rows: [request],
         reject: (error) => stream.fail(error),

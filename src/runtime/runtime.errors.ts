@@ -5,8 +5,9 @@ import type { Mixture } from './engine.js';
 export const runtimeErrors = {
   QUEUE_FULL: {
     status: 429,
-    message: 'This base model already has {waiting} requests waiting, which is the limit; send the request again later.',
-    fields: ['waiting'],
+    message:
+      'This base model has {waiting} of at most {maxQueue} requests waiting, with {waitingTokens} of at most {maxQueueTokens} tokens, and this one would add {tokens}: send it again in {retryAfterSeconds} s.',
+    fields: ['waiting', 'maxQueue', 'waitingTokens', 'maxQueueTokens', 'tokens'],
     retryable: true,
   },
   WORKER_CRASHED: {

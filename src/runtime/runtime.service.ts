@@ -15,13 +15,11 @@ import {
   type PinnedAdapterSource,
 } from './sources.js';
 
-// What is being generated when the hub is told to stop may take this long to finish; then it is answered with ENGINE_CLOSED.
-const DRAIN_MS = 5_000;
-
 @Injectable()
 export class EnginesService implements Engines, OnModuleDestroy {
   private readonly logger = new Logger('runtime');
   private readonly engines = new Map<Digest, Promise<ModelEngine>>();
+  private readonly opened: ModelEngine[] = [];
   private isClosed = false;
   private hasWarned = false;
 
@@ -46,24 +44,34 @@ export class EnginesService implements Engines, OnModuleDestroy {
     return opening;
   }
 
+  /** Of all engines: requests that were taken in and not answered yet, and those of them that have not run yet. */
+  countRequests(): { readonly open: number; readonly waiting: number } {
+    const sum = (count: (engine: ModelEngine) => number): number => this.opened.reduce((total, engine) => total + count(engine), 0);
+    return { open: sum(({ openCount }) => openCount), waiting: sum(({ waitingCount }) => waitingCount) };
+  }
+
+  /** What is being generated may finish in the time for that; then it is answered with ENGINE_CLOSED. */
   async onModuleDestroy(): Promise<void> {
     this.isClosed = true;
+    const { drainMs } = this.configuration;
     const opened = await Promise.allSettled(this.engines.values());
-    await Promise.all(opened.flatMap((engine) => (engine.status === 'fulfilled' ? [engine.value.close({ drainMs: DRAIN_MS })] : [])));
+    await Promise.all(opened.flatMap((engine) => (engine.status === 'fulfilled' ? [engine.value.close({ drainMs })] : [])));
   }
 
   private async open(digest: Digest): Promise<ModelEngine> {
-    const { provider, precision, threads, maxBatchRows, maxQueue, adapterMemoryBytes } = this.configuration;
+    const { provider, precision, threads, maxBatchRows, maxQueue, maxQueueTokens, adapterMemoryBytes } = this.configuration;
     this.warnOfSlowHalves();
     try {
       const files = await this.baseModels.load(digest);
-      const options = { provider, precision, threads, maxBatchRows, maxQueue, adapterMemoryBytes };
+      const options = { provider, precision, threads, maxBatchRows, maxQueue, maxQueueTokens, adapterMemoryBytes };
       const pinned = {
         digests: (await this.pins?.list(digest)) ?? [],
         warn: (adapter: Digest, error: unknown) =>
           this.logger.warn(`The pinned adapter ${adapter} is not kept in memory: ${messageOf(error)}`),
       };
-      return await openEngine({ ...files, adapters: this.adapters, pinned, ...options });
+      const engine = await openEngine({ ...files, adapters: this.adapters, pinned, ...options });
+      this.opened.push(engine);
+      return engine;
     } catch (error) {
       if (error instanceof BraidError) throw error;
       throw fail('MODEL_UNLOADABLE', { found: messageOf(error) }, error);

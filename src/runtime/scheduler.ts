@@ -53,6 +53,11 @@ export class Scheduler {
     return this.rows.waitingCount + this.scores.waitingCount + this.backgroundRows.waitingCount;
   }
 
+  /** Of them, in requests that someone waits for: tokens to read and to generate. */
+  get waitingTokens(): number {
+    return this.rows.waitingTokens + this.scores.waitingTokens;
+  }
+
   generate(task: GenerationTask): void {
     this.laneOf(task).add(task);
     this.pump();

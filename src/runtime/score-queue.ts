@@ -26,6 +26,7 @@ export interface ScoreQueueOptions {
 interface ScoreJob {
   readonly key: number;
   readonly task: ScoreTask;
+  readonly tokens: number;
   next: number;
   /** What a run has left of a batch that was cut. */
   rest: readonly ScorePiece[] | undefined;
@@ -39,6 +40,11 @@ export class ScoreQueue {
   /** Jobs that have not run yet. */
   get waitingCount(): number {
     return this.jobs.filter(({ next }) => next === 0).length;
+  }
+
+  /** Tokens of those that someone waits for. */
+  get waitingTokens(): number {
+    return this.jobs.reduce((sum, { next, task, tokens }) => (next === 0 && task.isBackground !== true ? sum + tokens : sum), 0);
   }
 
   get isEmpty(): boolean {
@@ -55,7 +61,7 @@ export class ScoreQueue {
   }
 
   add(task: ScoreTask): void {
-    this.jobs.push({ key: this.options.createKey(), task, next: 0, rest: undefined });
+    this.jobs.push({ key: this.options.createKey(), task, tokens: countTokens(task.batches), next: 0, rest: undefined });
   }
 
   /** Drops a task: at once when nothing runs for it, else after the run in progress. It gets no further calls. */
@@ -91,6 +97,11 @@ export class ScoreQueue {
     if (job !== undefined) this.options.forget([job.key]);
     return job !== undefined;
   }
+}
+
+/** Tokens that batches feed. */
+export function countTokens(batches: ScoreTask['batches']): number {
+  return batches.reduce((sum, batch) => batch.reduce((most, { start, end }) => most + end - start, sum), 0);
 }
 
 /** The next pieces of a job to be run together. */

@@ -62,7 +62,10 @@ export class GenerationService {
 
   /** The plan's answers, piece by piece. @param signal ends the work when the client leaves */
   run({ served, engine, codec }: Ground, plan: GenerationPlan, signal: AbortSignal): AsyncGenerator<IndexedPiece, void, undefined> {
-    const rowsAtATime = Math.min(this.configuration.maxBatchRows, this.configuration.maxQueue);
+    const { maxBatchRows, maxQueue, maxQueueTokens } = this.configuration;
+    // A request must not be refused for the room that its own answers take.
+    const longest = plan.prompts.reduce((most, { ids, maxTokens }) => Math.max(most, ids.length + maxTokens), 1);
+    const rowsAtATime = Math.max(1, Math.min(maxBatchRows, maxQueue, Math.floor(maxQueueTokens / longest)));
     return runPlan(engine, codec, plan, { mixture: served.mixture, signal, rowsAtATime });
   }
 

@@ -1,14 +1,16 @@
 // The OpenAI-compatible routes.
 import type { ServerResponse } from 'node:http';
-import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { CONFIGURATION, type Configuration } from '#src/config/configuration.js';
 import { ChatRequestDto } from '#src/serve/chat-request.dto.js';
 import { CompletionRequestDto } from '#src/serve/completion-request.dto.js';
 import { GenerationService } from '#src/serve/generation.service.js';
 import type { ModelCard, ModelList } from '#src/serve/model-card.js';
 import { OpenAiBodyPipe } from '#src/serve/openai-body.pipe.js';
 import { chatSchema, completionSchema, modelListSchema, modelSchema, openAiErrorSchema, streamable } from '#src/serve/openai-schemas.js';
-import { clientSignal, sendAnswer } from '#src/serve/send-answer.js';
+import { requestSignal } from '#src/serve/request-signal.js';
+import { sendAnswer } from '#src/serve/send-answer.js';
 import { ServedModelsService } from '#src/serve/served-models.service.js';
 
 // Bodies are declared as mapped types, which leave no class for the application's validation pipe: that would refuse the fields that
@@ -21,6 +23,7 @@ export class OpenAiController {
   constructor(
     private readonly models: ServedModelsService,
     private readonly generation: GenerationService,
+    @Inject(CONFIGURATION) private readonly configuration: Pick<Configuration, 'requestTimeoutMs'>,
   ) {}
 
   @Get('models')
@@ -52,7 +55,7 @@ export class OpenAiController {
     @Body(new OpenAiBodyPipe(CompletionRequestDto, 'completion')) body: Readonly<CompletionRequestDto>,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    const signal = clientSignal(response);
+    const signal = requestSignal(response, this.configuration.requestTimeoutMs);
     await sendAnswer(response, await this.generation.complete(body, signal), signal);
   }
 
@@ -70,7 +73,7 @@ export class OpenAiController {
     @Body(new OpenAiBodyPipe(ChatRequestDto, 'chat')) body: Readonly<ChatRequestDto>,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    const signal = clientSignal(response);
+    const signal = requestSignal(response, this.configuration.requestTimeoutMs);
     await sendAnswer(response, await this.generation.chat(body, signal), signal);
   }
 }

@@ -4,17 +4,9 @@ import { Logger } from '@nestjs/common';
 import { openAiErrorBody } from '#src/http/openai-error.js';
 import { BraidError } from '#src/http/braid-error.js';
 import type { Answer } from '#src/serve/generation.service.js';
+import { isClientGone } from '#src/serve/request-signal.js';
 
 const logger = new Logger('serve');
-
-/** A signal that fires when the client is gone before it has its whole answer. */
-export function clientSignal(response: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  response.on('close', () => {
-    if (!response.writableFinished) controller.abort();
-  });
-  return controller.signal;
-}
 
 /** How a protocol ends its streams, and what it says of an error under way. */
 export interface StreamProtocol {
@@ -47,14 +39,14 @@ export async function sendAnswer(
     try {
       for (; next.done !== true; next = await chunks.next()) await writeEvent(response, JSON.stringify(next.value), signal);
     } catch (error) {
-      signal.throwIfAborted();
+      throwIfGone(signal);
       await writeEvent(response, JSON.stringify(protocol.errorBody(visibleError(error))), signal);
     }
     if (protocol.end !== undefined) await writeEvent(response, protocol.end, signal);
     response.end();
   } catch (error) {
     // When the client is gone, nobody is left to tell.
-    if (!signal.aborted) throw error;
+    if (!isClientGone(signal)) throw error;
   } finally {
     await chunks.return();
   }
@@ -69,7 +61,7 @@ export function visibleError(error: unknown): BraidError {
 }
 
 async function writeEvent(response: ServerResponse, data: string, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
+  throwIfGone(signal);
   if (response.write(`data: ${data}\n\n`)) return;
   await new Promise<void>((resolve) => {
     const proceed = () => {
@@ -78,4 +70,8 @@ async function writeEvent(response: ServerResponse, data: string, signal: AbortS
     };
     response.on('drain', proceed).on('close', proceed);
   });
+}
+
+function throwIfGone(signal: AbortSignal): void {
+  if (isClientGone(signal)) signal.throwIfAborted();
 }

@@ -9,6 +9,10 @@ export const serveErrors = {
   },
   INVALID_BODY: { status: 400, message: 'The body must be a JSON object sent as application/json; found {found}.' },
   INVALID_VALUE: { status: 400, message: '{field} {rule}.', fields: ['field'] },
+  REQUEST_TIMED_OUT: {
+    status: 504,
+    message: 'The request was not answered within {seconds} s, waiting included, and was stopped: ask for fewer tokens, or {advice}.',
+  },
   UNSUPPORTED_PARAMETER: {
     status: 400,
     message: '{field} is not supported here and would change the answer: leave it out{neutral}.',

@@ -54,6 +54,7 @@ export function runBraid(args: readonly string[], options?: CommandOptions): Pro
 
 export interface HubProcess {
   readonly url: string;
+  readonly pid: number;
   /** Runs a command against this hub. */
   readonly braid: (...args: string[]) => Promise<Outcome>;
   /** As `braid`, and the status must be 0; with --json, parsed. */
@@ -73,6 +74,7 @@ export async function startHubProcess(dataDir: string, settings: Readonly<Record
   const braid = (...args: string[]): Promise<Outcome> => runBraid(args, { env });
   return {
     url,
+    pid: serving.process.pid ?? 0,
     braid,
     json: async <T>(...args: string[]): Promise<T> => {
       const { status, out, err } = await braid(...args, '--json');

@@ -42,6 +42,7 @@ describeOnHomes('hub', (home) => {
   it('answers its probes', async () => {
     assert.deepEqual(await (await get('/healthz')).json(), { status: 'ok' });
     assert.deepEqual(await (await get('/readyz')).json(), { status: 'ready' });
+    assert.deepEqual(await (await get('/load')).json(), { server_load: 0, waiting: 0 });
   });
 
   it('keeps a connection open for longer than its clients do', async () => {

@@ -211,9 +211,54 @@ describe('an engine over time', () => {
       await running.next();
       const queued = [collect(engine.generate(request())), engine.score([scoreRow()])];
       await assert.rejects(collect(engine.generate(request())), { code: 'QUEUE_FULL', status: 429, retryable: true });
-      await assert.rejects(engine.score([scoreRow()]), { code: 'QUEUE_FULL', fields: { waiting: 2 } });
+      await assert.rejects(engine.score([scoreRow()]), { code: 'QUEUE_FULL', message: /has 2 of at most 2 requests/ });
       await running.return?.();
       await Promise.all(queued);
+      assert.equal((await collect(engine.generate(request()))).length, 8);
+    });
+  });
+
+  test('beyond the tokens that may wait the answer is QUEUE_FULL at once, with both numbers and when to come again', async () => {
+    await withEngine({ maxBatchRows: 1, maxQueueTokens: 100 }, async ({ engine }) => {
+      const running = engine.generate(request({ maxTokens: 400, stream: true }))[Symbol.asyncIterator]();
+      await running.next();
+      const large = collect(engine.generate(request({ ids: longIds(60), maxTokens: 50 })));
+      assert.deepEqual([engine.openCount, engine.waitingCount], [2, 1], 'alone it may be larger than the bound');
+      await assert.rejects(collect(engine.generate(request({ maxTokens: 1 }))), {
+        code: 'QUEUE_FULL',
+        status: 429,
+        fields: { waiting: 1, maxQueue: 256, waitingTokens: 110, maxQueueTokens: 100, tokens: 4 },
+        message: /1 of at most 256 requests waiting, with 110 of at most 100 tokens, and this one would add 4: send it again in 5 s/,
+        retryAfterSeconds: 5,
+      });
+      await assert.rejects(engine.score([scoreRow()]), { code: 'QUEUE_FULL' });
+      const background = engine.score([scoreRow([], 200)], { background: true });
+      await running.return?.();
+      assert.equal((await large).length, 50);
+      await background;
+      assert.deepEqual([engine.openCount, engine.waitingCount], [0, 0]);
+      const [first, second] = [collect(engine.generate(request({ maxTokens: 40 }))), collect(engine.generate(request({ maxTokens: 40 })))];
+      assert.deepEqual([(await first).length, (await second).length], [40, 40], 'two that fit together');
+    });
+  });
+
+  test('a deadline is its signal’s reason, wherever the request is when it passes', async () => {
+    await withEngine({ maxBatchRows: 1, limits: { chunkTokens: () => 4 } }, async ({ engine }) => {
+      const late = new BraidError('LATE', { status: 504, message: 'late' });
+      for (const phase of ['queue', 'prompt', 'tokens'] as const) {
+        const ahead = phase === 'queue' ? collect(engine.generate(request({ maxTokens: 500 }))).catch(() => undefined) : undefined;
+        const controller = new AbortController();
+        const ids = phase === 'prompt' ? longIds(400) : [1, 2];
+        const answer = engine.generate(request({ ids, maxTokens: 100, stream: true, signal: controller.signal }));
+        const asked = (async () => {
+          for await (const _token of answer) if (phase === 'tokens') controller.abort(late);
+        })();
+        if (phase !== 'tokens') setTimeout(() => controller.abort(late), 30);
+        await assert.rejects(asked, late, phase);
+        assert.equal(engine.openCount, phase === 'queue' ? 1 : 0);
+        await ahead;
+        await assert.rejects(engine.score([scoreRow()], { signal: controller.signal }), late);
+      }
       assert.equal((await collect(engine.generate(request()))).length, 8);
     });
   });

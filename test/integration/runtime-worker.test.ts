@@ -18,6 +18,7 @@ import { SessionKeeper } from '#src/runtime/worker/session-keeper.js';
 import { HALF_TOLERANCE } from '#test/fixtures/golden-agreement.js';
 import { readModelDirectory } from '#test/fixtures/model-directory.js';
 import { writeTinyModel } from '#test/fixtures/tiny-model.js';
+import { isAlive } from '#test/fixtures/worker-processes.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'braid-worker-'));
 let settings: WorkerSettings;
@@ -162,15 +163,6 @@ test('a load that cannot be done loses the worker rather than run on doubtful pa
   assert.equal(losses.length, 1);
   await link.close();
 });
-
-/** Whether a process is there; one that has ended and that nobody has waited for is not. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
 
 async function untilGone(pid: number): Promise<void> {
   for (let tries = 0; isAlive(pid); tries++) {

@@ -1,14 +1,16 @@
 // LoRAX's routes, for its clients.
 import type { ServerResponse } from 'node:http';
-import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
+import { Body, Controller, HttpCode, Inject, Post, Res } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { CONFIGURATION, type Configuration } from '#src/config/configuration.js';
 import { loraxErrorBody } from '#src/http/lorax-error.js';
 import { LoraxCompatRequestDto, LoraxRequestDto } from '#src/serve/lorax/lorax-request.dto.js';
 import { loraxErrorSchema, loraxSchema } from '#src/serve/lorax/lorax-schemas.js';
 import { LoraxService } from '#src/serve/lorax/lorax.service.js';
 import { OpenAiBodyPipe } from '#src/serve/openai-body.pipe.js';
 import { list } from '#src/serve/openai-schemas.js';
-import { clientSignal, sendAnswer } from '#src/serve/send-answer.js';
+import { requestSignal } from '#src/serve/request-signal.js';
+import { sendAnswer } from '#src/serve/send-answer.js';
 
 const STREAM = { errorBody: loraxErrorBody };
 const EVENTS = { description: 'Server-sent events `data: {token, generated_text, details}`', content: { 'text/event-stream': {} } };
@@ -20,7 +22,10 @@ const EVENTS = { description: 'Server-sent events `data: {token, generated_text,
 @ApiResponse({ status: 429, description: 'The model has as many requests waiting as it takes', schema: loraxErrorSchema })
 @Controller()
 export class LoraxController {
-  constructor(private readonly lorax: LoraxService) {}
+  constructor(
+    private readonly lorax: LoraxService,
+    @Inject(CONFIGURATION) private readonly configuration: Pick<Configuration, 'requestTimeoutMs'>,
+  ) {}
 
   @Post('generate')
   @HttpCode(200)
@@ -31,7 +36,7 @@ export class LoraxController {
     @Body(new OpenAiBodyPipe(LoraxRequestDto, 'lorax', 'parameters')) body: Readonly<LoraxRequestDto>,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    const signal = clientSignal(response);
+    const signal = requestSignal(response, this.configuration.requestTimeoutMs);
     await sendAnswer(response, await this.lorax.generate(body, false, signal), signal, STREAM);
   }
 
@@ -44,7 +49,7 @@ export class LoraxController {
     @Body(new OpenAiBodyPipe(LoraxRequestDto, 'lorax', 'parameters')) body: Readonly<LoraxRequestDto>,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    const signal = clientSignal(response);
+    const signal = requestSignal(response, this.configuration.requestTimeoutMs);
     await sendAnswer(response, await this.lorax.generate(body, true, signal), signal, STREAM);
   }
 
@@ -57,7 +62,7 @@ export class LoraxController {
     @Body(new OpenAiBodyPipe(LoraxCompatRequestDto, 'lorax', 'parameters')) body: Readonly<LoraxCompatRequestDto>,
     @Res() response: ServerResponse,
   ): Promise<void> {
-    const signal = clientSignal(response);
+    const signal = requestSignal(response, this.configuration.requestTimeoutMs);
     const answer = await this.lorax.generate(body, body.stream ?? false, signal);
     await sendAnswer(response, 'body' in answer ? { body: [answer.body] } : answer, signal, STREAM);
   }

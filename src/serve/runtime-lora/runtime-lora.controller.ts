@@ -7,7 +7,7 @@ import { OpenAiBodyPipe } from '#src/serve/openai-body.pipe.js';
 import { openAiErrorSchema } from '#src/serve/openai-schemas.js';
 import { LoadLoraRequestDto } from '#src/serve/runtime-lora/load-lora-request.dto.js';
 import { RuntimeLoraService } from '#src/serve/runtime-lora/runtime-lora.service.js';
-import { clientSignal } from '#src/serve/send-answer.js';
+import { clientSignal } from '#src/serve/request-signal.js';
 
 @ApiTags('vllm')
 @ApiResponse({ status: 400, description: 'What was asked cannot be; param names the field', schema: openAiErrorSchema })

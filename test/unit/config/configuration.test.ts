@@ -21,6 +21,9 @@ describe('parseConfiguration', () => {
       threads: availableParallelism(),
       maxBatchRows: 16,
       maxQueue: 256,
+      maxQueueTokens: 1_048_576,
+      requestTimeoutMs: 600_000,
+      drainMs: 8_000,
       adapterMemoryBytes: 1024 * 1024 * 1024,
       pinnedAdapters: [],
       logLevel: 'info',
@@ -59,6 +62,10 @@ describe('parseConfiguration', () => {
     assert.deepEqual([rewardOrigins, rewardTimeoutMs], [['https://judge.example.org', 'http://127.0.0.1:9100'], 5_000]);
     assert.ok(Object.isFrozen(rewardOrigins));
   });
+  it('takes a timeout of 0 for none', () => {
+    const { requestTimeoutMs, drainMs } = parseConfiguration({ BRAID_REQUEST_TIMEOUT_S: '0', BRAID_DRAIN_S: '25' });
+    assert.deepEqual([requestTimeoutMs, drainMs], [0, 25_000]);
+  });
   it('turns mebibytes into bytes', () => assert.equal(parseConfiguration({ BRAID_MAX_UPLOAD_MB: '3' }).maxUploadBytes, 3 * 1048576));
 
   it('reads pinned adapters, with and without a version', () => {
@@ -88,6 +95,9 @@ describe('parseConfiguration', () => {
     ['BRAID_THREADS', '-4'],
     ['BRAID_MAX_BATCH_ROWS', '1.5'],
     ['BRAID_MAX_QUEUE', '9999999'],
+    ['BRAID_MAX_QUEUE_TOKENS', '9999999999'],
+    ['BRAID_REQUEST_TIMEOUT_S', '-1'],
+    ['BRAID_DRAIN_S', '4000'],
     ['BRAID_ADAPTER_MEMORY_MB', '99999999'],
     ['BRAID_PINNED_ADAPTERS', 'words/one,two'],
     ['BRAID_PINNED_ADAPTERS', 'words/one@newest'],

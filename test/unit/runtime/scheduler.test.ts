@@ -269,6 +269,47 @@ test('a cancelled task gets nothing more and its cache is let go, also when it i
   assert.equal(bed.forgotten[0], 1);
 });
 
+test('what is cancelled in the queue, in the middle of its prompt, or while it goes on, is in no run after the one under way', async () => {
+  for (const phase of ['queue', 'prompt', 'tokens'] as const) {
+    const holder: { task?: GenerationTask } = {};
+    const bed = createBed({
+      limits: { maxBatchRows: 1, chunkTokens: () => 10 },
+      onCall: (_, index) => {
+        if (index === 2 && holder.task !== undefined) bed.scheduler.cancel(holder.task);
+      },
+    });
+    if (phase === 'queue') void bed.generate({ maxTokens: 60, stream: true });
+    const ids = Array.from({ length: phase === 'prompt' ? 200 : 2 }, () => 1);
+    const { task } = bed.generate({ ids, maxTokens: 60, stream: true });
+    holder.task = task;
+    const next = bed.generate({ ids: [7], maxTokens: 1 });
+    assert.equal(bed.scheduler.waitingTokens, (phase === 'queue' ? 62 : 0) + ids.length + 60 + 2);
+    await next.done;
+    assert.equal(bed.scheduler.waitingTokens, 0);
+    // The keys of rows count up as they come.
+    const key = phase === 'queue' ? 2 : 1;
+    assert.deepEqual(
+      bed.calls.flatMap(({ cache, columns }, index) => (cache.keys.includes(key) ? [[index, columns > 2]] : [])),
+      phase === 'queue' ? [] : [0, 1, 2].map((index) => [index, phase === 'prompt']),
+      phase,
+    );
+    assert.equal(bed.forgotten.includes(key), phase !== 'queue');
+  }
+});
+
+test('tokens that wait are those of prompts, answers and texts that someone waits for', async () => {
+  const bed = createBed();
+  const done = [
+    bed.generate({ ids: [1, 2, 3], maxTokens: 10 }).done,
+    bed.generate({ background: true, maxTokens: 50 }).done,
+    bed.score(2, { rows: 4 }),
+    bed.score(5, { isBackground: true }),
+  ];
+  assert.equal(bed.scheduler.waitingTokens, 13 + 2 * 4 * 3);
+  await Promise.all(done);
+  assert.equal(bed.scheduler.waitingTokens, 0);
+});
+
 test('a failed run fails its rows or its job, and the rest goes on', async () => {
   const bed: Bed = createBed({
     onCall: (call) => {

@@ -6,7 +6,8 @@ import { describe, test } from 'node:test';
 import { Logger } from '@nestjs/common';
 import { BraidError } from '#src/http/braid-error.js';
 import type { Answer } from '#src/serve/generation.service.js';
-import { clientSignal, sendAnswer } from '#src/serve/send-answer.js';
+import { clientSignal } from '#src/serve/request-signal.js';
+import { sendAnswer } from '#src/serve/send-answer.js';
 
 interface Served {
   /** Settles as the handler did. */
