@@ -126,14 +126,15 @@ module.exports = {
     },
     {
       name: 'engine-in-one-place',
-      comment: 'Sessions live in worker processes; ONNX Runtime loaded anywhere else would compute, and crash, in the process that answers requests.',
+      comment:
+        'Sessions live in worker processes; ONNX Runtime loaded anywhere else would compute, and crash, in the process that answers requests.',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/runtime/worker/' },
       to: { path: 'node_modules/onnxruntime' },
     },
     {
       name: 'worker-is-reached-by-messages',
-      comment: 'Only types of the worker may be imported: a value would pull its code, and the engine, into the hub's process.',
+      comment: 'Only types of the worker may be imported: a value would pull its code, and the engine, into the process of the hub.',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/runtime/worker/' },
       to: { path: '^src/runtime/worker/', dependencyTypesNot: ['type-only'] },

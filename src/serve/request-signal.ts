@@ -43,7 +43,8 @@ function readTimeoutMs({ req: { headers } }: ServerResponse): number | undefined
   const text = headers[HEADER.toLowerCase()];
   if (text === undefined) return undefined;
   const seconds = typeof text === 'string' && SECONDS.test(text) ? Number(text) : 0;
-  if (seconds === 0) throw failServe('INVALID_VALUE', { field: HEADER, rule: 'must be a number of seconds above 0, with at most 3 decimals' });
+  if (seconds === 0)
+    throw failServe('INVALID_VALUE', { field: HEADER, rule: 'must be a number of seconds above 0, with at most 3 decimals' });
   return seconds * 1000;
 }
 

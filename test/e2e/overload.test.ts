@@ -113,7 +113,10 @@ describe('a hub under load and failure', () => {
     }
     const late = await post('/v1/completions', long(), { 'x-request-timeout': '0.25' });
     assert.deepEqual([late.status, late.headers.get('x-should-retry'), late.headers.get('retry-after')], [504, 'false', null]);
-    assert.match(await late.text(), /not answered within 0\.25 s, waiting included.*give it longer in X-Request-Timeout.*request_timed_out/);
+    assert.match(
+      await late.text(),
+      /not answered within 0\.25 s, waiting included.*give it longer in X-Request-Timeout.*request_timed_out/,
+    );
     const stream = await post('/v1/completions', long({ stream: true }), { 'x-request-timeout': '0.25' });
     assert.equal(await errorOf(stream), 'request_timed_out');
 
@@ -125,7 +128,8 @@ describe('a hub under load and failure', () => {
     assert.equal(await errorOf(await running), 'request_timed_out', 'by the hub’s own limit');
     await assert.rejects(
       client.completions.create(long() as unknown as OpenAI.CompletionCreateParamsNonStreaming, { maxRetries: 2 }),
-      (error: unknown) => error instanceof OpenAI.InternalServerError && error.status === 504 && /BRAID_REQUEST_TIMEOUT_S/.test(error.message),
+      (error: unknown) =>
+        error instanceof OpenAI.InternalServerError && error.status === 504 && /BRAID_REQUEST_TIMEOUT_S/.test(error.message),
     );
     await untilLoad(0);
     assert.equal((await post('/v1/completions', long({ max_tokens: 3 }))).status, 200);

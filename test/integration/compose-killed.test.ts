@@ -1,12 +1,15 @@
 // A hub process that is killed in the middle of a search: the next one goes on where it was, on both homes.
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, it } from 'node:test';
 import type { CompositionJobView } from '#src/compose/compose.views.js';
+import { openDataSource } from '#src/database/open-data-source.js';
 import { openRewardServer } from '#test/fixtures/compose/reward-server.js';
 import { killHub, publishTo, sendTo, untilTrue } from '#test/fixtures/compose/counting-hub.js';
 import { createHubLives, untilEnded } from '#test/fixtures/compose/hub-lives.js';
 import { describeOnHomes } from '#test/fixtures/homes.js';
+import { isAlive, workersOf } from '#test/fixtures/worker-processes.js';
 
 describeOnHomes('a search in a hub that is killed', (home) => {
   const lives = createHubLives(home);
@@ -49,6 +52,31 @@ describeOnHomes('a search in a hub that is killed', (home) => {
       for (const row of (life < calls.length - 1 ? own.slice(0, -1) : own).flat()) done.add(row);
     }
     assert.ok(calls.every((own) => own.length > 0));
+  });
+
+  it('told to stop, a hub gives its job back before its time to drain is over, and leaves no worker', async () => {
+    await Promise.all(lives.hubs.map(killHub));
+    const hub = await lives.start();
+    const published = hub.calls.length;
+    const { id } = await sendTo<{ id: string }>(hub, '/api/compositions/jobs', {
+      name: 'me/stopped',
+      base: 'tiny/base',
+      examples: [{ prompt: 'a c e', completion: ' g' }],
+      budget: 400,
+      seed: 5,
+    });
+    await untilTrue(() => hub.calls.length >= published + 2);
+    const [worker] = workersOf(hub.process.pid ?? 0);
+    assert.ok(worker !== undefined);
+    const ended = once(hub.process, 'close');
+    hub.process.kill('SIGTERM');
+    await ended;
+    assert.ok(!isAlive(worker));
+    const dataSource = await openDataSource(home.configuration, []);
+    const rows = await dataSource
+      .query<object[]>('SELECT status, lease_owner, lease_until FROM compose_jobs WHERE id = $1', [id])
+      .finally(() => dataSource.destroy());
+    assert.deepEqual(rows, [{ status: 'queued', lease_owner: null, lease_until: null }]);
   });
 });
 
