@@ -2,6 +2,12 @@
 
 export type Samples = readonly number[];
 
+/** What was found at a time or place. */
+export interface Sample {
+  readonly at: number;
+  readonly value: number;
+}
+
 export function median(samples: Samples): number {
   const sorted = [...samples].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -17,6 +23,15 @@ export function mean(samples: Samples): number {
 export function quantile(samples: Samples, share: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
+}
+
+/** How much `value` grows with `at`, by least squares. */
+export function slopeOf(samples: readonly Sample[]): number {
+  const at = mean(samples.map((sample) => sample.at));
+  const value = mean(samples.map((sample) => sample.value));
+  const above = samples.reduce((sum, sample) => sum + (sample.at - at) * (sample.value - value), 0);
+  const below = samples.reduce((sum, sample) => sum + (sample.at - at) ** 2, 0);
+  return below === 0 ? 0 : above / below;
 }
 
 /** `median (minimum–maximum) unit`, or nothing where nothing was measured. */

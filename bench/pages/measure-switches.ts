@@ -2,8 +2,9 @@
 // adapter's own.
 import { mapAtATime } from '#src/runtime/map-at-a-time.js';
 import { createTinyRandom } from '#test/fixtures/tiny-model.js';
+import { residentBytesOf } from '../process-memory.js';
+import { slopeOf } from '../statistics.js';
 import { answer, openPagesBed, type PagesAnswer, type PagesBed } from './pages-bed.js';
-import { measureResidentBytes, slopeOf } from './resident-memory.js';
 
 export interface SwitchOptions {
   readonly modelDirectory: string;
@@ -69,7 +70,7 @@ export async function measureSwitches(options: SwitchOptions): Promise<SwitchFig
       const found = await answer(bed.engine, bed.adapters.add(adapter, rank), TOKENS);
       (isAbsent ? times.absent : times.resident)[last] = performance.now() - start;
       if (CHECKED_PLACES.includes(i % CHECKED_EVERY)) checked.push({ adapter, found });
-      if (i >= warmUp && (i - warmUp) % interval === 0) samples.push(measureResidentBytes());
+      if (i >= warmUp && (i - warmUp) % interval === 0) samples.push(measureResidentBytes(bed));
       if ((i + 1) % 1000 === 0) say(`${i + 1} of ${switches} switches …`);
     }
     const absent = times.absent.length;
@@ -93,9 +94,15 @@ export async function measureSwitches(options: SwitchOptions): Promise<SwitchFig
     absentMs: [...times.absent],
     warmBytes: samples[0] ?? NaN,
     endBytes: samples.at(-1) ?? NaN,
-    bytesPerThousand: (slopeOf(samples) * 1000) / interval,
+    bytesPerThousand: slopeOf(samples.map((value, i) => ({ at: (i * interval) / 1000, value }))),
     ...(await check(checked, options)),
   };
+}
+
+/** Of this process and the engine's worker, after what is garbage here is gone. */
+function measureResidentBytes({ engine: { workerPid } }: PagesBed): number {
+  globalThis.gc?.();
+  return process.memoryUsage().rss + (workerPid === undefined ? 0 : (residentBytesOf(workerPid) ?? 0));
 }
 
 /** A tenth as many requests again, many at a time, so that those in flight stand in the way of those that come. */

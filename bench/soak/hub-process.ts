@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { residentBytesOf } from '../process-memory.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const BRAID = join(ROOT, 'bin', 'braid.js');
@@ -82,10 +83,6 @@ export class HubProcess {
 
 /** Nothing where there is no such process, or one that has ended. */
 function describeProcess(pid: number): Process | undefined {
-  try {
-    const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return kilobytes === undefined ? undefined : { pid, residentBytes: Number(kilobytes) * 1024 };
-  } catch {
-    return undefined;
-  }
+  const residentBytes = residentBytesOf(pid);
+  return residentBytes === undefined ? undefined : { pid, residentBytes };
 }

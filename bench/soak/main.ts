@@ -4,10 +4,9 @@
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { quantile } from '../statistics.js';
+import { quantile, type Sample, slopeOf } from '../statistics.js';
 import { runClient } from './clients.js';
 import { HubProcess } from './hub-process.js';
-import { type MemorySample, slopeOf } from './memory.js';
 import { Tally } from './tally.js';
 
 const SETTINGS = {
@@ -46,8 +45,9 @@ const hub = await HubProcess.start(SETTINGS);
 const tally = new Tally();
 const stop = new AbortController();
 const startedAt = performance.now();
-const hubMemory: MemorySample[] = [];
-const workerMemory: MemorySample[] = [];
+/** Bytes after so many minutes. */
+const hubMemory: Sample[] = [];
+const workerMemory: Sample[] = [];
 const share = (): number => (performance.now() - startedAt) / (minutes * 60_000);
 const isQuiet = (at: number): boolean => at > QUIET[0] && at < QUIET[1];
 
@@ -80,7 +80,7 @@ async function sampleMemory(): Promise<void> {
   let said = 0;
   while (!stop.signal.aborted) {
     const at = share();
-    const sample = (bytes: number): MemorySample => ({ minutes: at * minutes, bytes });
+    const sample = (bytes: number): Sample => ({ at: at * minutes, value: bytes });
     hubMemory.push(sample(hub.self.residentBytes));
     const { worker } = hub;
     // Its first tenth is for the sessions and pages of a worker that has just begun.
@@ -94,7 +94,7 @@ async function sampleMemory(): Promise<void> {
 }
 
 function print(): void {
-  const warm = hubMemory.filter((sample) => sample.minutes >= WARM * minutes);
+  const warm = hubMemory.filter((sample) => sample.at >= WARM * minutes);
   const growth = { hub: slopeOf(warm), worker: slopeOf(workerMemory) };
   const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
   const ms = (samples: readonly number[], part: number): string =>
@@ -109,10 +109,10 @@ function print(): void {
     ['accepted requests, p50 and p99', `${ms(tally.latenciesMs, 0.5)}, ${ms(tally.latenciesMs, 0.99)}`],
     ['a refusal for a full queue, p50 and p99', `${ms(tally.refusalsMs, 0.5)}, ${ms(tally.refusalsMs, 0.99)}`],
     ['workers killed, longest time to the next answer', `${tally.kills}, ${tally.longestRecoveryMs.toFixed(0)} ms`],
-    ['hub, at the start and the end of its warm time', `${mb(warm[0]?.bytes ?? 0)}, ${mb(end.hub)}: ${mb(growth.hub)} a minute`],
+    ['hub, at the start and the end of its warm time', `${mb(warm[0]?.value ?? 0)}, ${mb(end.hub)}: ${mb(growth.hub)} a minute`],
     [
       'worker, within its longest life',
-      `${mb(workerMemory[0]?.bytes ?? 0)}, ${mb(workerMemory.at(-1)?.bytes ?? 0)}: ${mb(growth.worker)} a minute`,
+      `${mb(workerMemory[0]?.value ?? 0)}, ${mb(workerMemory.at(-1)?.value ?? 0)}: ${mb(growth.worker)} a minute`,
     ],
     ['rows left', String(left)],
   ];
