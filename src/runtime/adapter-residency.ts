@@ -5,6 +5,7 @@ import type { LinearClass } from '#kernels/lora/modules.js';
 import { BraidError } from '#src/http/braid-error.js';
 import type { Digest } from '#src/ids/ids.js';
 import { countAdapterPages, placeGains, sizeOfPages, type ModuleTable, type PageCounts } from './adapter-fit.js';
+import type { AdapterStats } from './engine-stats.js';
 import { fail } from './runtime.errors.js';
 import type { WeightedAdapter } from './engine.js';
 import { FactorSource } from './factor-source.js';
@@ -72,6 +73,8 @@ export class AdapterResidency {
   private readonly waiters = new Set<() => void>();
 
   private combinedBytes = 0;
+  private loads = 0;
+  private evictions = 0;
   private readonly factorSource: FactorSource;
   /** In place until the worker is lost. */
   private readonly kept = new Set<Digest>();
@@ -85,6 +88,13 @@ export class AdapterResidency {
   /** Bytes of pages in use. */
   get residentBytes(): number {
     return this.usedBytes;
+  }
+
+  get stats(): AdapterStats {
+    let pages = 0;
+    for (const resident of this.residents.values()) for (const numbers of resident.pages.values()) pages += numbers.length;
+    const { residents, usedBytes, loads, evictions, options } = this;
+    return { resident: residents.size, pages, bytes: usedBytes, limitBytes: options.budgetBytes, loads, evictions };
   }
 
   /**
@@ -251,6 +261,7 @@ export class AdapterResidency {
     if (oldest === undefined) return false;
     const [digest, { pages, bytes, isCombined }] = oldest;
     this.residents.delete(digest);
+    this.evictions++;
     this.usedBytes -= bytes;
     if (isCombined) {
       this.combinedBytes -= bytes;
@@ -277,6 +288,7 @@ export class AdapterResidency {
     this.residents.set(digest, { pages, gains, bytes, isCombined, pins: 0, lastUse: 0 });
     this.usedBytes += bytes;
     if (isCombined) this.combinedBytes += bytes;
+    this.loads++;
     this.options.load({ pages, gains, adapter });
   }
 

@@ -96,6 +96,14 @@ export interface Sampling {
   readonly seed: number;
 }
 
+/** Hears of a row when something happens to it, which may be before its reader gets to it. */
+export interface RowListener {
+  /** The row waits no more: its prompt goes into a run. */
+  started(): void;
+  /** A run has given it so many tokens, at least one. */
+  delivered(tokens: number): void;
+}
+
 export interface GenerateRequest {
   /** Prompt tokens, at least one. */
   readonly ids: readonly number[];
@@ -114,6 +122,7 @@ export interface GenerateRequest {
   /** Nobody waits for it as for an answer: beside others it gets what background scoring gets. @default false */
   readonly background?: boolean;
   readonly signal?: AbortSignal;
+  readonly listener?: RowListener;
 }
 
 export interface GeneratedToken {

@@ -80,6 +80,17 @@ export class GenerationLane {
     return this.waiting.reduce((sum, row) => sum + fullLength(row) + sourceLength(row), 0);
   }
 
+  /** Rows that are being fed or generate. */
+  get runningCount(): number {
+    return this.filling.length + this.running.length;
+  }
+
+  /** Of the caches of those rows at their full lengths, as `admit` counts them. */
+  get cacheBytes(): number {
+    const longest = [...this.running, ...this.filling].reduce((most, row) => Math.max(most, fullLength(row)), 0);
+    return this.runningCount * longest * this.limits.cacheBytesPerToken;
+  }
+
   get isEmpty(): boolean {
     return this.waiting.length + this.filling.length + this.running.length === 0;
   }
@@ -186,6 +197,7 @@ export class GenerationLane {
         admitted.push(row);
       }
       this.waiting.shift();
+      row.task.request.listener?.started();
     }
     return admitted;
   }

@@ -17,6 +17,7 @@ import type {
   TopLogprobs,
 } from './engine.js';
 import { createLimits, PAGE_RANK, type EngineLimits } from './engine-limits.js';
+import type { EngineStats } from './engine-stats.js';
 import { fillScores } from './fill-scores.js';
 import type { GenerationTask } from './generation-lane.js';
 import { numberLines, packTokens } from './pack-tokens.js';
@@ -84,6 +85,9 @@ export class ModelEngine implements Engine {
   private readonly link: WorkerLink;
   private readonly residency: AdapterResidency;
   private readonly admission: Admission;
+  private readonly scheduler: Scheduler;
+  private readonly runs = { runs: 0, steps: 0, rows: 0 };
+  private workerLosses = 0;
 
   /** Use {@link openEngine}. */
   constructor(private readonly options: EngineOptions) {
@@ -117,10 +121,13 @@ export class ModelEngine implements Engine {
       // A failed load is a crash of the worker, and that answers every request by itself.
       load: (call) => void this.link.request('load', call).catch(() => undefined),
     });
-    const scheduler = new Scheduler(
+    this.scheduler = new Scheduler(
       this.limits,
       // At once where it can be: a reader that leaves meanwhile has its caches forgotten, and that must come behind the run that takes them.
-      (call) => (this.link.isRunning ? this.link.request('run', call) : this.link.start().then(() => this.link.request('run', call))),
+      (call) => {
+        this.countRun(call);
+        return this.link.isRunning ? this.link.request('run', call) : this.link.start().then(() => this.link.request('run', call));
+      },
       (keys) => void this.link.request('forget', keys).catch(() => undefined),
     );
     this.admission = new Admission({
@@ -128,7 +135,7 @@ export class ModelEngine implements Engine {
       maxQueueTokens: options.maxQueueTokens ?? Infinity,
       start: () => this.link.start(),
       residency: this.residency,
-      scheduler,
+      scheduler: this.scheduler,
     });
   }
 
@@ -141,6 +148,20 @@ export class ModelEngine implements Engine {
   async start(): Promise<void> {
     await this.link.start();
     await this.residency.keepPinned();
+  }
+
+  /** What it is doing now. */
+  get stats(): EngineStats {
+    const { admission, residency, scheduler, limits, runs, workerLosses } = this;
+    const { background } = scheduler;
+    return {
+      requests: { running: scheduler.runningCount, waiting: admission.waitingCount - background.waiting },
+      background,
+      cache: { bytes: scheduler.cacheBytes, limitBytes: limits.cacheBytes },
+      adapters: residency.stats,
+      runs: { ...runs },
+      workerLosses,
+    };
   }
 
   /**
@@ -268,6 +289,7 @@ export class ModelEngine implements Engine {
           request,
           adapters: place(request.mixture),
           deliver: (tokens) => {
+            request.listener?.delivered(tokens.length);
             stream.push(tokens);
             if (tokens.at(-1)?.finish === undefined) return;
             owner.close();
@@ -321,7 +343,14 @@ export class ModelEngine implements Engine {
     return planSlots(application === 'merged' ? adapters.slice(0, 1) : adapters, PAGE_RANK, { ...this.limits.slotCosts, tokensPerRow });
   }
 
+  private countRun({ steps, rows }: RunCall): void {
+    this.runs.runs++;
+    this.runs.steps += steps;
+    this.runs.rows += rows;
+  }
+
   private recover(error: Error): void {
+    this.workerLosses++;
     this.residency.clear();
     this.admission.failAll(error);
   }

@@ -4,6 +4,7 @@ import { CONFIGURATION, type Configuration } from '#src/config/configuration.js'
 import { BraidError } from '#src/http/braid-error.js';
 import type { Digest } from '#src/ids/ids.js';
 import type { Engine, Engines } from './engine.js';
+import type { EngineStats } from './engine-stats.js';
 import { openEngine, type ModelEngine } from './model-engine.js';
 import { fail } from './runtime.errors.js';
 import {
@@ -19,7 +20,7 @@ import {
 export class EnginesService implements Engines, OnModuleDestroy {
   private readonly logger = new Logger('runtime');
   private readonly engines = new Map<Digest, Promise<ModelEngine>>();
-  private readonly opened: ModelEngine[] = [];
+  private readonly opened = new Map<Digest, ModelEngine>();
   private isClosed = false;
   private hasWarned = false;
 
@@ -46,8 +47,13 @@ export class EnginesService implements Engines, OnModuleDestroy {
 
   /** Of all engines: requests that were taken in and not answered yet, and those of them that have not run yet. */
   countRequests(): { readonly open: number; readonly waiting: number } {
-    const sum = (count: (engine: ModelEngine) => number): number => this.opened.reduce((total, engine) => total + count(engine), 0);
+    const sum = (count: (engine: ModelEngine) => number): number => [...this.opened.values()].reduce((total, engine) => total + count(engine), 0);
     return { open: sum(({ openCount }) => openCount), waiting: sum(({ waitingCount }) => waitingCount) };
+  }
+
+  /** Of every engine that is open, by its base model's digest. */
+  get stats(): ReadonlyMap<Digest, EngineStats> {
+    return new Map([...this.opened].map(([digest, { stats }]) => [digest, stats]));
   }
 
   /** What is being generated may finish in the time for that; then it is answered with ENGINE_CLOSED. */
@@ -70,7 +76,7 @@ export class EnginesService implements Engines, OnModuleDestroy {
           this.logger.warn(`The pinned adapter ${adapter} is not kept in memory: ${messageOf(error)}`),
       };
       const engine = await openEngine({ ...files, adapters: this.adapters, pinned, ...options });
-      this.opened.push(engine);
+      this.opened.set(digest, engine);
       return engine;
     } catch (error) {
       if (error instanceof BraidError) throw error;

@@ -1,6 +1,7 @@
 // Decides what the worker runs next: prompts, then a few steps of all running rows, then a batch of a scoring job, and around again.
 // What a search asks for, scores and answers in the background, gives way to all of them.
 import { GenerationLane, type GenerationLimits, type GenerationTask } from './generation-lane.js';
+import type { LaneStats } from './engine-stats.js';
 import { ScoreQueue, type ScoreTask } from './score-queue.js';
 import type { RunCall, RunResult } from './worker/protocol.js';
 
@@ -56,6 +57,20 @@ export class Scheduler {
   /** Of them, in requests that someone waits for: tokens to read and to generate. */
   get waitingTokens(): number {
     return this.rows.waitingTokens + this.scores.waitingTokens;
+  }
+
+  get background(): LaneStats {
+    return { running: this.backgroundRows.runningCount, waiting: this.backgroundRows.waitingCount + this.scores.backgroundWaitingCount };
+  }
+
+  /** Rows that someone waits for. */
+  get runningCount(): number {
+    return this.rows.runningCount;
+  }
+
+  /** Of key/value caches, those of the background among them. */
+  get cacheBytes(): number {
+    return this.rows.cacheBytes + this.backgroundRows.cacheBytes;
   }
 
   generate(task: GenerationTask): void {

@@ -47,6 +47,11 @@ export class ScoreQueue {
     return this.jobs.reduce((sum, { next, task, tokens }) => (next === 0 && task.isBackground !== true ? sum + tokens : sum), 0);
   }
 
+  /** Of them, those that nobody waits for. */
+  get backgroundWaitingCount(): number {
+    return this.jobs.filter(({ next, task }) => next === 0 && task.isBackground === true).length;
+  }
+
   get isEmpty(): boolean {
     return this.jobs.length === 0;
   }
