@@ -14,6 +14,7 @@ import { Drain } from './http/drain.js';
 import { HttpModule } from './http/http.module.js';
 import { AdapterStore } from './publish/adapter-store.js';
 import { AdapterStoreModule } from './publish/adapter-store.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { PublishModule } from './publish/publish.module.js';
 import { RegistryModule } from './registry/registry.module.js';
 import { RuntimeModule } from './runtime/runtime.module.js';
@@ -21,6 +22,7 @@ import { SearchModule } from './search/search.module.js';
 import { ServeModule } from './serve/serve.module.js';
 import { SpectraModule } from './spectra/spectra.module.js';
 import { StorageModule } from './storage/storage.module.js';
+import { TracingModule } from './tracing/tracing.module.js';
 
 @Module({})
 export class AppModule {
@@ -46,6 +48,8 @@ export class AppModule {
         SpectraModule,
         ComposeModule,
         EvaluateModule,
+        MetricsModule,
+        TracingModule,
         ServeModule,
         ExportModule,
       ],

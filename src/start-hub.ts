@@ -9,8 +9,11 @@ import { readPackageVersion } from './config/package-version.js';
 import { declareErrors } from './http/declare-errors.js';
 import { Drain } from './http/drain.js';
 import { verifyUtf8 } from './http/json-body.js';
-import { createRequestLog } from './http/request-log.js';
+import { createRequestLog, type RequestObserver } from './http/request-log.js';
 import { createRootLogger, PinoLogger } from './logging/pino-logger.js';
+import { GenerationLog } from './metrics/generation-log.js';
+import { RequestMetrics } from './metrics/request-metrics.js';
+import { REQUEST_TRACER } from './tracing/tracer.js';
 
 /** A hub that listens; `await app.close()` stops it. */
 export interface Hub {
@@ -38,7 +41,7 @@ export async function createHub(configuration: Configuration): Promise<Hub> {
     abortOnError: false,
   });
   try {
-    app.use(createRequestLog(logger));
+    app.use(createRequestLog(logger, listObservers(app, configuration)));
     app.use(app.get(Drain).createGate());
     app.useBodyParser('json', JSON_BODY);
     app.set('query parser', 'simple');
@@ -59,4 +62,11 @@ export async function createHub(configuration: Configuration): Promise<Hub> {
     await app.close();
     throw error;
   }
+}
+
+/** Who looks on as requests end. */
+function listObservers(app: NestExpressApplication, { metrics }: Configuration): RequestObserver[] {
+  const tracer = app.get<RequestObserver | undefined>(REQUEST_TRACER, { strict: false });
+  const log = app.get(GenerationLog, { strict: false });
+  return [log, ...(metrics ? [app.get(RequestMetrics, { strict: false })] : []), ...(tracer === undefined ? [] : [tracer])];
 }

@@ -42,5 +42,6 @@ import { ReportPageService } from './report-page.service.js';
     RecomposeService,
     ReportPageService,
   ],
+  exports: [ComposeJobStore],
 })
 export class ComposeModule {}

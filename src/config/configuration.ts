@@ -42,6 +42,14 @@ export interface Configuration {
   /** Adapters that never leave that memory. */
   readonly pinnedAdapters: readonly VersionedName[];
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  /** Whether the log may have prompts and answers. */
+  readonly logPrompts: boolean;
+  /** Whether metrics are kept and shown. */
+  readonly metrics: boolean;
+  /** Values of one label that keep their names. */
+  readonly metricsMaxLabels: number;
+  /** Collector of traces; absent: nothing is traced. */
+  readonly otlpEndpoint?: URL;
   readonly maxUploadBytes: number;
   /** Whether clients may bring published adapters into memory by name. */
   readonly allowRuntimeLoraUpdating: boolean;
@@ -114,6 +122,7 @@ export function parseConfiguration(environment: Environment): Configuration {
   const publicUrl = read(settings.publicUrl, environment);
   const databaseUrl = read(settings.databaseUrl, environment);
   const s3 = parseS3(environment);
+  const otlpEndpoint = read(settings.otlpEndpoint, environment) ?? read(settings.standardOtlpEndpoint, environment);
   return Object.freeze({
     dataDir: required('dataDir', environment),
     host: required('host', environment),
@@ -132,6 +141,10 @@ export function parseConfiguration(environment: Environment): Configuration {
     adapterMemoryBytes: required('adapterMemoryBytes', environment),
     pinnedAdapters: required('pinnedAdapters', environment),
     logLevel: required('logLevel', environment),
+    logPrompts: required('logPrompts', environment),
+    metrics: required('metrics', environment),
+    metricsMaxLabels: required('metricsMaxLabels', environment),
+    ...(otlpEndpoint === undefined ? {} : { otlpEndpoint }),
     maxUploadBytes: required('maxUploadBytes', environment),
     allowRuntimeLoraUpdating: required('allowRuntimeLoraUpdating', environment),
     rewardOrigins: required('rewardOrigins', environment),

@@ -49,6 +49,10 @@ function oneOf<const T extends string>(...allowed: readonly T[]): (text: string)
   };
 }
 
+function flag(value: string): boolean {
+  return oneOf('true', 'false')(value) === 'true';
+}
+
 function text(value: string): string {
   return value;
 }
@@ -204,6 +208,34 @@ export const settings = {
     default: 'info',
     parse: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
   },
+  logPrompts: {
+    variable: 'BRAID_LOG_PROMPTS',
+    description: "Whether a request's log line holds the beginning of its prompt and answer: true or false.",
+    default: 'false',
+    parse: flag,
+  },
+  metrics: {
+    variable: 'BRAID_METRICS',
+    description: 'Whether GET /metrics and GET /api/stats answer: true or false.',
+    default: 'true',
+    parse: flag,
+  },
+  metricsMaxLabels: {
+    variable: 'BRAID_METRICS_MAX_LABELS',
+    description: "Base models and adapters that have metrics of their own; the others share 'other'.",
+    default: '100',
+    parse: integer(1, 10_000),
+  },
+  otlpEndpoint: {
+    variable: 'BRAID_OTLP_ENDPOINT',
+    description: 'OpenTelemetry collector that traces are sent to by OTLP over HTTP, for example http://127.0.0.1:4318; unset: none.',
+    parse: url('http:', 'https:'),
+  },
+  standardOtlpEndpoint: {
+    variable: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    description: 'The same under its standard name, where BRAID_OTLP_ENDPOINT is unset.',
+    parse: url('http:', 'https:'),
+  },
   maxUploadBytes: {
     variable: 'BRAID_MAX_UPLOAD_MB',
     description: 'Largest adapter that may be published.',
@@ -215,7 +247,7 @@ export const settings = {
     variable: 'BRAID_ALLOW_RUNTIME_LORA_UPDATING',
     description: "Whether vLLM's POST /v1/load_lora_adapter may bring a published adapter into memory: true or false.",
     default: 'false',
-    parse: (value) => oneOf('true', 'false')(value) === 'true',
+    parse: flag,
   },
   rewardOrigins: {
     variable: 'BRAID_REWARD_ORIGINS',

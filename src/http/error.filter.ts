@@ -4,6 +4,7 @@ import { type Request, type Response } from 'express';
 import { type BraidError } from './braid-error.js';
 import { isLoraxRequest, loraxErrorBody } from './lorax-error.js';
 import { isOpenAiPath, openAiErrorBody } from './openai-error.js';
+import { contextOf } from './request-context.js';
 import { requestIdOf } from './request-log.js';
 import { toBraidError } from './to-braid-error.js';
 
@@ -26,6 +27,8 @@ export class ErrorFilter implements ExceptionFilter {
     const response = host.switchToHttp().getResponse<Response>();
     const requestId = requestIdOf(request);
     const error = toBraidError(exception, { method: request.method, path: request.path, requestId });
+    const context = contextOf(request);
+    if (context !== undefined) context.errorCode = error.code;
     if (error.status >= 500) this.logger.error(error.message, { code: error.code, requestId, err: error.cause ?? exception });
     if (response.headersSent) {
       // The answer is under way: cutting it short is the only honest thing left.

@@ -1,5 +1,6 @@
 // Runs a plan on an engine: every answer a row of its own, side by side, pieces in order of arrival.
 import { setMaxListeners } from 'node:events';
+import type { ObservedGeneration } from '#src/metrics/observed-generation.js';
 import type { Engine, Mixture, ScoreResult, ScoreRow } from '#src/runtime/engine.js';
 import { type AnswerPiece, countCodePoints, readAnswer, type ScoredToken } from '#src/serve/answer.js';
 import { mergeStreams } from '#src/serve/merge-streams.js';
@@ -17,6 +18,8 @@ export interface RunOptions {
   readonly mixture: Mixture;
   /** Ends the run when the client leaves. */
   readonly signal: AbortSignal;
+  /** Hears of every answer. */
+  readonly watch: ObservedGeneration;
 }
 
 export interface ConcurrencyOptions {
@@ -29,7 +32,7 @@ export async function* runPlan(
   engine: Engine,
   codec: TextCodec,
   plan: GenerationPlan,
-  { mixture, signal, rowsAtATime }: RunOptions & ConcurrencyOptions,
+  { mixture, signal, watch, rowsAtATime }: RunOptions & ConcurrencyOptions,
 ): AsyncGenerator<IndexedPiece, void, undefined> {
   const cancellation = new AbortController();
   const cancelled = AbortSignal.any([signal, cancellation.signal]);
@@ -42,7 +45,10 @@ export async function* runPlan(
     const rows = plan.prompts.flatMap((prompt, p) =>
       plan.seeds.map(
         (seed, i) => () =>
-          runRow({ engine, codec, plan, mixture, signal: cancelled, scores }, { prompt, promptIndex: p, seed, index: p * plan.n + i }),
+          runRow(
+            { engine, codec, plan, mixture, signal: cancelled, watch, scores },
+            { prompt, promptIndex: p, seed, index: p * plan.n + i },
+          ),
       ),
     );
     yield* mergeStreams(rows, rowsAtATime);
@@ -70,8 +76,11 @@ async function* runRow(run: Run, row: Row): AsyncGenerator<IndexedPiece, void, u
   const { plan, codec, engine } = run;
   const { prompt, index } = row;
   const { echo } = prompt;
+  const observed = run.watch.openRow(prompt.ids.length, prompt.maxTokens);
   if (echo !== undefined) {
     const tokens = echo.isScored ? scoredPrompt(prompt.ids, echo, (await run.scores)[row.promptIndex]) : [];
+    observed.read();
+    if (prompt.maxTokens === 0) observed.close('length');
     const finish = prompt.maxTokens === 0 ? { finish: { reason: 'length', stopReason: null } as const } : {};
     yield { index, prompt, piece: { text: echo.text, tokens, generatedTokens: 0, ...finish } };
     if (prompt.maxTokens === 0) return;
@@ -86,6 +95,7 @@ async function* runRow(run: Run, row: Row): AsyncGenerator<IndexedPiece, void, u
     topLogprobs: plan.topLogprobs ?? 0,
     stream: plan.isStream,
     signal: run.signal,
+    listener: observed,
   });
   const decoder = codec.createStreamDecoder({ skipSpecialTokens: plan.skipSpecialTokens, context: prompt.ids });
   const answer = readAnswer(tokens, decoder, {
@@ -96,7 +106,11 @@ async function* runRow(run: Run, row: Row): AsyncGenerator<IndexedPiece, void, u
     minTokens: plan.minTokens,
     startOffset: echo === undefined ? 0 : countCodePoints(echo.text),
   });
-  for await (const piece of answer) yield { index, prompt, piece };
+  for await (const piece of answer) {
+    observed.wrote(piece.generatedTokens);
+    if (piece.finish !== undefined) observed.close(piece.finish.reason);
+    yield { index, prompt, piece };
+  }
 }
 
 /** One call for all prompts, so that the engine can batch them. */

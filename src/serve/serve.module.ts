@@ -1,5 +1,6 @@
 // Tokens from a base model plus a composition, as OpenAI's API gives them. The engines come from the runtime, which is global.
 import { Module } from '@nestjs/common';
+import { MetricsModule } from '#src/metrics/metrics.module.js';
 import { RegistryModule } from '#src/registry/registry.module.js';
 import { CompareController } from '#src/serve/compare/compare.controller.js';
 import { CompareService } from '#src/serve/compare/compare.service.js';
@@ -16,7 +17,7 @@ import { TokenizeService } from '#src/serve/tokenize/tokenize.service.js';
 import { TokenizerModule } from '#src/tokenizer/tokenizer.module.js';
 
 @Module({
-  imports: [RegistryModule, TokenizerModule],
+  imports: [RegistryModule, TokenizerModule, MetricsModule],
   controllers: [OpenAiController, TokenizeController, CompareController, LoraxController, LoraAdaptersController, RuntimeLoraController],
   providers: [GenerationService, ServedModelsService, TokenizeService, CompareService, LoraxService, RuntimeLoraService],
 })

@@ -20,6 +20,8 @@ import { failServe } from '#src/serve/serve.errors.js';
 /** What to compute for a request. */
 export interface ServedModel {
   readonly baseModel: BaseModel;
+  /** `ns/name@version` of the adapter or composition; `mixture` for what the request itself puts together; empty for the base alone. */
+  readonly adapter: string;
   /** Empty for the base alone. */
   readonly mixture: Mixture;
   /** What a composition puts in front of every request. */
@@ -110,6 +112,7 @@ export class ServedModelsService {
     if (mismatch !== undefined) throw failRuntime('FACTORS_DIFFER', { ...mismatch });
     return {
       baseModel,
+      adapter: 'mixture',
       mixture: createMixture({ space, parts: versions.map(({ digest }, i) => ({ digest, weight: parts[i]?.weight ?? 0 })) }),
       prompt: null,
     };
@@ -133,7 +136,8 @@ export class ServedModelsService {
 }
 
 function servedModel(resolved: ResolvedModel): ServedModel {
-  return { baseModel: resolved.baseModel, mixture: createMixture(mixtureOfModel(resolved)), prompt: promptOfModel(resolved) };
+  const adapter = resolved.kind === 'base' ? '' : `${resolved.version.repository.fullName}@${resolved.version.version}`;
+  return { baseModel: resolved.baseModel, adapter, mixture: createMixture(mixtureOfModel(resolved)), prompt: promptOfModel(resolved) };
 }
 
 interface NamedModel {

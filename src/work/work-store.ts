@@ -4,7 +4,7 @@ import { type DataSource, type FindOptionsRelations, type FindOptionsWhere, Quer
 import type { BraidError } from '#src/http/braid-error.js';
 import type { RowId } from '#src/ids/ids.js';
 import type { Work } from './work.entity.js';
-import { failureOf, type WorkFailure } from './work-status.js';
+import { failureOf, type WorkFailure, type WorkStatus } from './work-status.js';
 
 /** A kind of work: its table, the order of its queue, how its results are written and its failures said. */
 export interface WorkTable<Row extends Work, Result> {
@@ -50,6 +50,14 @@ export abstract class WorkStore<Row extends Work, Result> {
     const found = await this.dataSource.manager.findOne(this.table.entity, { where, relations });
     if (found === null) throw this.table.unknown(id);
     return found;
+  }
+
+  /** How many rows have each status; those that none has are left out. */
+  async countByStatus(): Promise<ReadonlyMap<WorkStatus, number>> {
+    const rows = await this.dataSource.query<{ status: WorkStatus; count: number }[]>(
+      `SELECT status, count(*)::int AS count FROM ${this.table.name} GROUP BY status`,
+    );
+    return new Map(rows.map(({ status, count }) => [status, count]));
   }
 
   /** queued → running: the first in the order of its kind among those whose base model runs none. Undefined when there is none. */

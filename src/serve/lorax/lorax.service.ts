@@ -29,12 +29,13 @@ export class LoraxService {
     const parameters = request.parameters ?? {};
     const completion = completionOfRequest(request, request.model ?? (await this.findBase(parameters)), isStream);
     const ground = await this.generation.prepare(completion);
-    const { codec, engine, served } = ground;
+    const { codec, engine, served, watch } = ground;
     if (completion.echo === true && engine.hasEncoder) {
       const rule = 'is not possible with this model: its encoder reads the prompt, and nothing predicts it';
       throw failServe('INVALID_VALUE', { field: 'parameters.decoder_input_details', rule });
     }
-    const plan = planCompletion(completion, codec, engine, served.prompt, { field: 'inputs', maxTokens: engine.contextLength });
+    const defaults = { field: 'inputs', maxTokens: engine.contextLength };
+    const plan = watch.guard(() => planCompletion(completion, codec, engine, served.prompt, defaults));
     const pieces = this.generation.run(ground, plan, signal);
     const options = {
       codec,

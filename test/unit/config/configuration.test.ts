@@ -27,6 +27,9 @@ describe('parseConfiguration', () => {
       adapterMemoryBytes: 1024 * 1024 * 1024,
       pinnedAdapters: [],
       logLevel: 'info',
+      logPrompts: false,
+      metrics: true,
+      metricsMaxLabels: 100,
       maxUploadBytes: 1024 * 1024 * 1024,
       allowRuntimeLoraUpdating: false,
       rewardOrigins: [],
@@ -65,6 +68,11 @@ describe('parseConfiguration', () => {
   it('takes a timeout of 0 for none', () => {
     const { requestTimeoutMs, drainMs } = parseConfiguration({ BRAID_REQUEST_TIMEOUT_S: '0', BRAID_DRAIN_S: '25' });
     assert.deepEqual([requestTimeoutMs, drainMs], [0, 25_000]);
+    });
+  it('sends traces where Braid is told to, else where all of OpenTelemetry is', () => {
+    const standard = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+    assert.equal(parseConfiguration(standard).otlpEndpoint?.href, 'http://collector:4318/');
+    assert.equal(parseConfiguration({ ...standard, BRAID_OTLP_ENDPOINT: 'https://own/otlp' }).otlpEndpoint?.href, 'https://own/otlp');
   });
   it('turns mebibytes into bytes', () => assert.equal(parseConfiguration({ BRAID_MAX_UPLOAD_MB: '3' }).maxUploadBytes, 3 * 1048576));
 
@@ -102,6 +110,11 @@ describe('parseConfiguration', () => {
     ['BRAID_PINNED_ADAPTERS', 'words/one,two'],
     ['BRAID_PINNED_ADAPTERS', 'words/one@newest'],
     ['BRAID_LOG_LEVEL', 'loud'],
+    ['BRAID_LOG_PROMPTS', 'maybe'],
+    ['BRAID_METRICS', 'off'],
+    ['BRAID_METRICS_MAX_LABELS', '0'],
+    ['BRAID_OTLP_ENDPOINT', 'hunter2:4317'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'grpc://hunter2'],
     ['BRAID_MAX_UPLOAD_MB', '0x10'],
   ];
   for (const [variable, value] of refused) {

@@ -8,6 +8,7 @@ import type { CompletionRequestDto } from '#src/serve/completion-request.dto.js'
 import { planCompletion } from '#src/serve/plan-generation.js';
 import { type IndexedPiece, runPlan } from '#src/serve/run-plan.js';
 import { createTextCodec } from '#src/tokenizer/text-codec.js';
+import { ObservedGeneration } from '#src/metrics/observed-generation.js';
 import { byteLevelTokenizerFiles } from '#test/fixtures/tokenizers.js';
 
 const codec = createTextCodec(byteLevelTokenizerFiles());
@@ -62,7 +63,8 @@ function run(
   own: CompositionPrompt | null = null,
 ) {
   const plan = planCompletion({ model: 'a/b', prompt: 'a', ...fields }, codec, engine, own);
-  return runPlan(engine, codec, plan, { mixture, signal, rowsAtATime: 16 });
+  const watch = new ObservedGeneration({ requestId: 'r', model: 'a/b', arrivedAtMs: 0 }, []);
+  return runPlan(engine, codec, plan, { mixture, signal, watch, rowsAtATime: 16 });
 }
 
 async function collect(
