@@ -12,6 +12,7 @@ import {
   type EvaluationRequest,
   type EvaluationView,
   type ExportView,
+  type HubStatsView,
   type JobListView,
   type JobRequest,
   type CompositionJobView,
@@ -192,6 +193,11 @@ export class HubClient {
   /** The bytes of one of its files. */
   exportFile(name: string, format: string, file: string, query: ExportQuery): AsyncGenerator<Uint8Array> {
     return this.http.bytes(`/api/exports/${path(name)}/${format}/${encodeURIComponent(file)}`, { query: { ...query } });
+  }
+
+  /** What the hub is doing now. */
+  getStats(): Promise<HubStatsView> {
+    return this.http.json('/api/stats');
   }
 
   complete(request: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<CompletionView> {

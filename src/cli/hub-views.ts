@@ -15,6 +15,7 @@ export type { CurvePoint } from '#src/compose/evaluation-ledger.js';
 
 export type { EvaluationDifferenceView, EvaluationListView, EvaluationProgress, EvaluationView } from '#src/evaluate/evaluate.views.js';
 export type { ModuleOverlapView, ModuleSpectrumView, OverlapView, SpectraView } from '#src/spectra/spectra.views.js';
+export type { HubStatsView, ModelStatsView } from '#src/metrics/hub-stats.view.js';
 export type { Estimate } from '#src/statistics/bootstrap.js';
 
 /** What an evaluation is started with; examples are sent as they were read. */

@@ -19,6 +19,7 @@ import { registerReport } from './commands/report.js';
 import { registerSearch } from './commands/search.js';
 import { registerServe } from './commands/serve.js';
 import { registerShow } from './commands/show.js';
+import { registerTop } from './commands/top.js';
 import { registerWorker } from './commands/worker.js';
 import { DEFAULT_URL, type CliContext } from './invocation.js';
 
@@ -71,6 +72,7 @@ export function createProgram(context: CliContext, version: string): Command {
     registerInspect,
     registerDiff,
     registerWorker,
+    registerTop,
     registerReport,
     registerExport,
     registerComplete,

@@ -5,6 +5,7 @@ export interface TextSink {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
 
 /** Wraps text in terminal attributes, or leaves it alone where colours are off. */

@@ -1,6 +1,9 @@
 // Requests that ask models as OpenTelemetry spans: the request, a span an answer with vLLM's attributes, and its parts. Loaded only where traces are wanted.
 // Everything is known when a request has ended, so spans are made then, with the times that they had.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import {
+  type Attributes,
   type Context,
   ROOT_CONTEXT,
   type Span,
@@ -10,9 +13,9 @@ import {
   type Tracer,
   type TextMapGetter,
 } from '@opentelemetry/api';
-import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { setGlobalErrorHandler, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
+import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { EndedRequest } from '#src/http/request-log.js';
 import type { GenerationWatcher } from '#src/metrics/generation-watcher.js';
@@ -22,6 +25,10 @@ import type { RequestTracer } from './tracer.js';
 
 /** A request may have thousands of answers; the first ones show where its time went. */
 const MOST_ROWS = 64;
+/** A collector that does not answer must not keep the hub up. */
+const CLOSE_MS = 5_000;
+
+const logger = new Logger('tracing');
 
 export interface OtlpOptions {
   /** The collector, without the path of a signal, e.g. `http://127.0.0.1:4318`. */
@@ -43,10 +50,13 @@ export class OtlpTracer implements RequestTracer {
   ) {
     const exporter = new OTLPTraceExporter({ url: `${endpoint.href.replace(/\/$/, '')}/v1/traces` });
     this.provider = new TracerProvider({
-      // What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say comes first.
-      resource: resourceFromAttributes({ 'service.name': 'braid', 'service.version': serviceVersion }).merge(defaultResource()),
+      // What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say goes before ours.
+      resource: defaultResource()
+        .merge(resourceFromAttributes({ 'service.name': 'braid', 'service.version': serviceVersion }))
+        .merge(detectResources({ detectors: [envDetector] })),
       spanProcessors: [new BatchSpanProcessor({ exporter })],
     });
+    setGlobalErrorHandler((error) => logger.warn('traces cannot be sent', { err: error }));
     this.tracer = this.provider.getTracer('braid', serviceVersion);
   }
 
@@ -80,7 +90,10 @@ export class OtlpTracer implements RequestTracer {
   }
 
   async close(): Promise<void> {
-    await this.provider.shutdown().catch(() => undefined);
+    const patience = new AbortController();
+    const timeout = sleep(CLOSE_MS, undefined, { signal: patience.signal }).catch(() => undefined);
+    await Promise.race([this.provider.shutdown().catch(() => undefined), timeout]);
+    patience.abort();
   }
 
   private traceRow(generation: ObservedGeneration, row: ObservedRow, parent: Context): void {
@@ -106,11 +119,11 @@ export class OtlpTracer implements RequestTracer {
 }
 
 /** As vLLM sets them (vllm/v1/engine/output_processor.py): seconds and tokens, never texts. */
-function attributesOf({ start, served, plan }: ObservedGeneration, row: ObservedRow, endedAtMs: number): Record<string, string | number> {
+function attributesOf({ start, served, plan }: ObservedGeneration, row: ObservedRow, endedAtMs: number): Attributes {
   const { startedAtMs, firstTokenAtMs, lastTokenAtMs, openedAtMs, tokens, end } = row;
   const seconds = (from: number | undefined, to: number | undefined): number | undefined =>
     from === undefined || to === undefined ? undefined : (to - from) / 1000;
-  const attributes: Record<string, string | number | undefined> = {
+  return {
     'gen_ai.request.id': start.requestId,
     'gen_ai.request.model': start.model,
     'gen_ai.response.model': row.start.names.adapter === '' ? row.start.names.model : row.start.names.adapter,
@@ -126,10 +139,9 @@ function attributesOf({ start, served, plan }: ObservedGeneration, row: Observed
     'gen_ai.latency.time_in_model_decode': seconds(firstTokenAtMs, lastTokenAtMs),
     'gen_ai.latency.time_in_model_inference': seconds(startedAtMs, lastTokenAtMs),
     'gen_ai.latency.e2e': seconds(start.arrivedAtMs, endedAtMs),
-    'gen_ai.response.finish_reason': end ?? 'abort',
+    'gen_ai.response.finish_reasons': [end ?? 'abort'],
     'braid.composition': served?.fingerprint,
   };
-  return Object.fromEntries(Object.entries(attributes).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
 function epochMs(ms: number): number {
