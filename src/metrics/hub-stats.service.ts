@@ -23,9 +23,8 @@ export class HubStats {
       version,
       uptimeMs: Math.round(process.uptime() * 1000),
       models: engines.map((engine) => this.viewOf(engine)),
-      rows: rows
-        .slice(-MOST_ROWS)
-        .reverse()
+      rows: [...rows.filter(isRunning).reverse(), ...rows.filter((row) => !isRunning(row)).reverse()]
+        .slice(0, MOST_ROWS)
         .map((row) => rowView(row, now)),
       rowCount: rows.length,
       jobs: jobs === undefined ? null : Object.fromEntries(jobs),
@@ -53,6 +52,10 @@ export class HubStats {
       lastMinute: this.recent.summaryOf(name),
     };
   }
+}
+
+function isRunning({ startedAtMs }: ObservedRow): boolean {
+  return startedAtMs !== undefined;
 }
 
 function rowView({ start, startedAtMs, firstTokenAtMs, tokens }: ObservedRow, now: number): RowStatsView {

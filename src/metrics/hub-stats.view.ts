@@ -80,7 +80,7 @@ export class HubStatsView {
   readonly uptimeMs: number;
   @ApiProperty({ type: [ModelStatsView], description: 'Base models that have been asked since the hub started.' })
   readonly models: readonly ModelStatsView[];
-  @ApiProperty({ type: [RowStatsView], description: 'Answers under way, the newest first, at most 50.' })
+  @ApiProperty({ type: [RowStatsView], description: 'Answers under way, those that wait behind the others, the newest first, at most 50.' })
   readonly rows: readonly RowStatsView[];
   @ApiProperty({ description: 'All answers under way.' })
   readonly rowCount: number;

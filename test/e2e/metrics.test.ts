@@ -205,6 +205,7 @@ test('metrics can be switched off', async () => {
     for (const path of ['/metrics', '/api/stats']) {
       const response = await fetch(`${silent.url}${path}`);
       assert.equal(response.status, 404);
+      assert.match(response.headers.get('content-type') ?? '', /^application\/json/);
       assert.match(await response.text(), /METRICS_OFF.*BRAID_METRICS=false/);
     }
   } finally {
