@@ -45,7 +45,7 @@ export class ComposeController {
 
   @Sse('jobs/:id/events')
   @ApiOperation({ summary: 'Server-sent events: progress now, at every improvement and change, then done, failed or cancelled.' })
-  @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'The id of the last event seen: improvements after it come first.' })
+  @ApiHeader({ name: 'last-event-id', required: false, description: 'The id of the last event seen: improvements after it come first.' })
   @ApiProduces('text/event-stream')
   followJob(@Param('id') id: string, @Headers('last-event-id') lastEventId?: string): Promise<Observable<MessageEvent>> {
     return this.jobs.followJob(id, lastEventId);

@@ -1,5 +1,7 @@
-// Adds to the OpenAPI document what every route of /api may answer instead of its result: the one error shape.
+// Adds to the OpenAPI document what every route may answer instead of its result, in the shape of the route's own protocol.
 import { type OpenAPIObject } from '@nestjs/swagger';
+import { isLoraxRequest, LORAX_ERROR_SCHEMA } from './lorax-error.js';
+import { isOpenAiPath, OPENAI_ERROR_SCHEMA } from './openai-error.js';
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
@@ -21,23 +23,31 @@ const ERROR_SCHEMA = {
   },
 };
 
+const SCHEMAS = { Error: ERROR_SCHEMA, OpenAiError: OPENAI_ERROR_SCHEMA, LoraxError: LORAX_ERROR_SCHEMA };
+
 const RESPONSES = {
   '4XX': 'The request is refused.',
   '5XX': 'The hub failed, or cannot answer now.',
 } as const;
 
-/** The document with `4XX` and `5XX` answers on every operation below /api; /v1 declares its own, in OpenAI's shape. */
+/** Decided as the error filter decides it. */
+function schemaFor(method: string, path: string): keyof typeof SCHEMAS {
+  if (isOpenAiPath(path)) return 'OpenAiError';
+  return isLoraxRequest({ method: method.toUpperCase(), path }) ? 'LoraxError' : 'Error';
+}
+
+/** The document with `4XX` and `5XX` answers on every operation; statuses that a route declares itself say more and stay. */
 export function declareErrors(document: OpenAPIObject): OpenAPIObject {
-  const content = { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } };
-  const errors = Object.fromEntries(Object.entries(RESPONSES).map(([status, description]) => [status, { description, content }]));
   const paths = Object.entries(document.paths).map(([path, item]) => {
-    if (!path.startsWith('/api/')) return [path, item] as const;
     const operations = METHODS.flatMap((method) => {
       const operation = item[method];
-      return operation === undefined ? [] : [[method, { ...operation, responses: { ...errors, ...operation.responses } }] as const];
+      if (operation === undefined) return [];
+      const content = { 'application/json': { schema: { $ref: `#/components/schemas/${schemaFor(method, path)}` } } };
+      const errors = Object.fromEntries(Object.entries(RESPONSES).map(([status, description]) => [status, { description, content }]));
+      return [[method, { ...operation, responses: { ...errors, ...operation.responses } }] as const];
     });
     return [path, { ...item, ...Object.fromEntries(operations) }] as const;
   });
-  const schemas = { ...document.components?.schemas, Error: ERROR_SCHEMA };
+  const schemas = { ...document.components?.schemas, ...SCHEMAS };
   return { ...document, paths: Object.fromEntries(paths), components: { ...document.components, schemas } };
 }

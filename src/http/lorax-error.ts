@@ -6,6 +6,16 @@ export interface LoraxErrorBody {
   readonly error_type: string;
 }
 
+/** Of LoraxErrorBody, for the OpenAPI document. */
+export const LORAX_ERROR_SCHEMA = {
+  type: 'object',
+  required: ['error', 'error_type'],
+  properties: {
+    error: { type: 'string' },
+    error_type: { type: 'string', enum: ['validation', 'not_found', 'overloaded', 'generation'] },
+  },
+};
+
 const PATHS: ReadonlySet<string> = new Set(['/', '/generate', '/generate_stream']);
 
 /** Whether the request is one of LoRAX's; `GET /` is not. */

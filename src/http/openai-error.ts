@@ -5,6 +5,24 @@ export interface OpenAiErrorBody {
   readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string };
 }
 
+/** Of OpenAiErrorBody, for the OpenAPI document. */
+export const OPENAI_ERROR_SCHEMA = {
+  type: 'object',
+  required: ['error'],
+  properties: {
+    error: {
+      type: 'object',
+      required: ['message', 'type', 'param', 'code'],
+      properties: {
+        message: { type: 'string' },
+        type: { type: 'string', enum: ['invalid_request_error', 'rate_limit_error', 'server_error'] },
+        param: { type: 'string', nullable: true, description: 'The field that the error is about' },
+        code: { type: 'string', example: 'context_length_exceeded', description: 'Stable' },
+      },
+    },
+  },
+};
+
 /** vLLM's, which it has outside /v1. */
 const ROOT_PATHS: ReadonlySet<string> = new Set(['/tokenize', '/detokenize']);
 

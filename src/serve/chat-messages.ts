@@ -4,7 +4,7 @@ import type { ChatMessage } from '#src/tokenizer/chat-template.js';
 
 const ROLES = ['system', 'developer', 'user', 'assistant'] as const;
 /** More messages than any conversation that fits a context. */
-const MAX_MESSAGES = 4096;
+export const MAX_MESSAGES = 4096;
 
 type Json = Readonly<Record<string, unknown>>;
 

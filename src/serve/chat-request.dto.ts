@@ -1,6 +1,7 @@
 // The body of POST /v1/chat/completions.
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Allow, IsBoolean, IsInt, IsObject, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
+import { MAX_MESSAGES } from '#src/serve/chat-messages.js';
 import { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
 
 export class ChatRequestDto extends GenerationFieldsDto {
@@ -14,6 +15,8 @@ export class ChatRequestDto extends GenerationFieldsDto {
         content: { oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'object' } }] },
       },
     },
+    minItems: 1,
+    maxItems: MAX_MESSAGES,
     example: [{ role: 'user', content: 'Hello!' }],
   })
   // Checked by parseChatMessages, which names the place inside.
@@ -76,6 +79,7 @@ export class ChatRequestDto extends GenerationFieldsDto {
   @ApiPropertyOptional({
     type: 'object',
     additionalProperties: true,
+    nullable: true,
     description: "Further variables of the model's chat template, e.g. enable_thinking",
   })
   @IsOptional()

@@ -4,14 +4,16 @@ import { IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { IsPrompt } from '#src/serve/field-validators.js';
 import { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
 
+const tokenId = { type: 'integer', minimum: 0 } as const;
+
 export class CompletionRequestDto extends GenerationFieldsDto {
   @ApiProperty({
     description: 'A text, token ids, or a list of either',
     oneOf: [
       { type: 'string' },
-      { type: 'array', items: { type: 'string' } },
-      { type: 'array', items: { type: 'integer' } },
-      { type: 'array', items: { type: 'array', items: { type: 'integer' } } },
+      { type: 'array', items: { type: 'string' }, minItems: 1 },
+      { type: 'array', items: tokenId, minItems: 1 },
+      { type: 'array', items: { type: 'array', items: tokenId, minItems: 1 }, minItems: 1 },
     ],
     example: 'Once upon a time',
   })

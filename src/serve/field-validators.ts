@@ -2,8 +2,8 @@
 import { ValidateBy } from 'class-validator';
 import { findPrompts, isTokenList } from '#src/serve/prompt.js';
 
-const MAX_STOPS = 16;
-const MAX_STOP_LENGTH = 1024;
+export const MAX_STOPS = 16;
+export const MAX_STOP_LENGTH = 1024;
 /** Tokens that logit_bias or allowed_token_ids may name. */
 export const MAX_LISTED_TOKENS = 1024;
 export const MAX_BIAS = 100;

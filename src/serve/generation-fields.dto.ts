@@ -2,7 +2,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsBoolean, IsInt, IsNumber, IsOptional, Max, Min, ValidateNested } from 'class-validator';
-import { IsLogitBias, IsStop, MAX_BIAS, MAX_LISTED_TOKENS } from '#src/serve/field-validators.js';
+import { IsLogitBias, IsStop, MAX_BIAS, MAX_LISTED_TOKENS, MAX_STOP_LENGTH, MAX_STOPS } from '#src/serve/field-validators.js';
 import { ModelFieldsDto } from '#src/serve/model-fields.dto.js';
 
 const MAX_CHOICES = 128;
@@ -11,6 +11,7 @@ const MAX_PENALTY = 2;
 const finite = { allowNaN: false, allowInfinity: false };
 /** OpenAI's are integers of 64 bits. */
 const SEED_LIMIT = 2 ** 63;
+const stopText = { type: 'string', minLength: 1, maxLength: MAX_STOP_LENGTH } as const;
 const seedRange = { message: '$property must be from -2^63 to 2^63' };
 
 export class StreamOptionsDto {
@@ -45,6 +46,7 @@ export class GenerationFieldsDto extends ModelFieldsDto {
     nullable: true,
     default: 1,
     minimum: 0,
+    exclusiveMinimum: true,
     maximum: 1,
     description: 'Sample from the most likely tokens that together have this probability; above 0',
   })
@@ -135,7 +137,8 @@ export class GenerationFieldsDto extends ModelFieldsDto {
   logit_bias?: Record<string, number> | null;
 
   @ApiPropertyOptional({
-    type: [Number],
+    type: 'array',
+    items: { type: 'integer', minimum: 0 },
     nullable: true,
     minItems: 1,
     maxItems: MAX_LISTED_TOKENS,
@@ -170,14 +173,21 @@ export class GenerationFieldsDto extends ModelFieldsDto {
   seed?: number | null;
 
   @ApiPropertyOptional({
-    oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
+    oneOf: [stopText, { type: 'array', items: stopText, maxItems: MAX_STOPS }],
+    nullable: true,
     description: 'Up to 16 texts that end the answer and are not part of it',
   })
   @IsOptional()
   @IsStop()
   stop?: string | string[] | null;
 
-  @ApiPropertyOptional({ type: [Number], description: 'Tokens that end the answer, beside the end-of-sequence tokens' })
+  @ApiPropertyOptional({
+    type: 'array',
+    items: { type: 'integer', minimum: 0 },
+    maxItems: MAX_STOP_TOKENS,
+    nullable: true,
+    description: 'Tokens that end the answer, beside the end-of-sequence tokens',
+  })
   @IsOptional()
   @IsArray()
   @ArrayMaxSize(MAX_STOP_TOKENS)
@@ -215,7 +225,7 @@ export class GenerationFieldsDto extends ModelFieldsDto {
   @IsBoolean()
   stream?: boolean | null;
 
-  @ApiPropertyOptional({ type: StreamOptionsDto })
+  @ApiPropertyOptional({ type: StreamOptionsDto, nullable: true })
   @IsOptional()
   @ValidateNested()
   @Type(() => StreamOptionsDto)

@@ -23,7 +23,7 @@ const MAX_WEIGHT = 1e4;
 const MAX_NAME_LENGTH = 256;
 
 export class MixturePartDto {
-  @ApiProperty({ example: 'braid/reverse@1.0.0', description: 'An adapter of the base model: ns/name or ns/name@version' })
+  @ApiProperty({ example: 'words/make-upper@1.0.0', description: 'An adapter of the base model: ns/name or ns/name@version' })
   @IsString()
   @MaxLength(MAX_NAME_LENGTH)
   adapter: string;
@@ -40,7 +40,7 @@ export class SpacedMixtureDto {
   @IsIn(SPACES)
   space: Space;
 
-  @ApiProperty({ type: [MixturePartDto] })
+  @ApiProperty({ type: [MixturePartDto], minItems: 1, maxItems: MAX_MIXTURE_PARTS })
   @IsArray()
   @ArrayMinSize(1)
   @ArrayMaxSize(MAX_MIXTURE_PARTS)
@@ -51,7 +51,7 @@ export class SpacedMixtureDto {
 
 /** LoRAX's. What it takes for other strategies alone (density, majority_sign_method) says nothing to a linear one. */
 export class MergedAdaptersDto {
-  @ApiProperty({ type: [String], example: ['words/make-reverse', 'words/pick-last'] })
+  @ApiProperty({ type: [String], minItems: 1, maxItems: MAX_MIXTURE_PARTS, example: ['words/make-upper', 'words/pick-last'] })
   @IsArray()
   @ArrayMinSize(1)
   @ArrayMaxSize(MAX_MIXTURE_PARTS)
@@ -74,7 +74,9 @@ export class MergedAdaptersDto {
   merge_strategy?: string | null;
 
   @ApiPropertyOptional({
-    enum: SPACES,
+    type: 'string',
+    // In OpenAPI 3.0 an enum holds null only where it lists it.
+    enum: [...SPACES, null],
     nullable: true,
     default: 'factor',
     description: "Braid's own. delta (the default) adds what the adapters change; factor adds weighted Aᵢ and Bᵢ apart, as LoRAX does",
@@ -100,13 +102,17 @@ export class LoraScaleDto {
 
 @ApiExtraModels(MixturePartDto, SpacedMixtureDto)
 export class ModelFieldsDto {
-  @ApiProperty({ example: 'braid/words', description: 'A base model, ns/adapter[@version] or ns/composition[@version]' })
+  @ApiProperty({ example: 'braid/tiny-words', description: 'A base model, ns/adapter[@version] or ns/composition[@version]' })
   @IsString()
   @MaxLength(MAX_NAME_LENGTH)
   model: string;
 
   @ApiPropertyOptional({
-    oneOf: [{ type: 'array', items: { $ref: getSchemaPath(MixturePartDto) } }, { $ref: getSchemaPath(SpacedMixtureDto) }],
+    oneOf: [
+      { type: 'array', items: { $ref: getSchemaPath(MixturePartDto) }, minItems: 1, maxItems: MAX_MIXTURE_PARTS },
+      { $ref: getSchemaPath(SpacedMixtureDto) },
+    ],
+    nullable: true,
     description: 'Adapters to put on the base model named by model, for this request alone; a list is meant in delta space',
   })
   @IsOptional()
@@ -133,6 +139,7 @@ export class ModelFieldsDto {
 
   @ApiPropertyOptional({
     type: MergedAdaptersDto,
+    nullable: true,
     description: "LoRAX's: adapters to put on the base model named by model",
   })
   @IsOptional()
@@ -140,7 +147,12 @@ export class ModelFieldsDto {
   @Type(() => MergedAdaptersDto)
   merged_adapters?: MergedAdaptersDto | null;
 
-  @ApiPropertyOptional({ type: [LoraScaleDto], description: "llama.cpp's: adapters to put on the base model named by model" })
+  @ApiPropertyOptional({
+    type: [LoraScaleDto],
+    maxItems: MAX_MIXTURE_PARTS,
+    nullable: true,
+    description: "llama.cpp's: adapters to put on the base model named by model",
+  })
   @IsOptional()
   @IsArray()
   @ArrayMaxSize(MAX_MIXTURE_PARTS)

@@ -1,7 +1,8 @@
 // The answers of the OpenAI-compatible routes, as the hub's OpenAPI document shows them.
 import type { ApiResponseOptions } from '@nestjs/swagger';
+import { OPENAI_ERROR_SCHEMA } from '#src/http/openai-error.js';
 
-type Schema = Extract<NonNullable<ApiResponseOptions>, { schema: unknown }>['schema'];
+export type Schema = Extract<NonNullable<ApiResponseOptions>, { schema: unknown }>['schema'];
 
 export const text: Schema = { type: 'string' };
 export const integer: Schema = { type: 'integer' };
@@ -90,8 +91,7 @@ export const chatSchema = answer(
   { prompt_token_ids: tokenIds },
 );
 
-const openAiError = object({ message: text, type: text, param: { type: 'string', nullable: true }, code: text });
-export const openAiErrorSchema = object({ error: openAiError });
+export const openAiErrorSchema: Schema = OPENAI_ERROR_SCHEMA;
 
 export const comparisonSchema = object({
   id: text,
@@ -99,20 +99,29 @@ export const comparisonSchema = object({
   created: integer,
   choices: {
     ...list(
-      object({ index: integer, model: text, text, message, ...finish, system_fingerprint: text, usage, error: openAiError }, [
-        'index',
-        'model',
-      ]),
+      object(
+        {
+          index: integer,
+          model: text,
+          text,
+          message,
+          ...finish,
+          system_fingerprint: text,
+          usage,
+          error: OPENAI_ERROR_SCHEMA.properties.error,
+        },
+        ['index', 'model'],
+      ),
     ),
     description: 'One per model, in order: text or message with finish_reason and usage, or error',
   },
   usage,
 });
 
-/** One answer's content types: the object, or with `stream: true` events that hold its chunks. */
-export function streamable(schema: Schema): ApiResponseOptions {
+/** One answer's content types: the object, or with `stream: true` events that hold it piece by piece. */
+export function streamable(schema: Schema, events = '`data: {chunk}`, ended by `data: [DONE]`'): ApiResponseOptions {
   return {
-    description: 'The answer; with stream: true server-sent events `data: {chunk}`, ended by `data: [DONE]`',
-    content: { 'application/json': { schema }, 'text/event-stream': { schema: text } },
+    description: `The answer; with stream: true server-sent events ${events}`,
+    content: { 'application/json': { schema }, 'text/event-stream': {} },
   };
 }

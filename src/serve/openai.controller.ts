@@ -35,7 +35,7 @@ export class OpenAiController {
 
   @Get('models/*id')
   @ApiOperation({ summary: 'One model: ns/name or ns/name@version' })
-  @ApiParam({ name: 'id', example: 'braid/words' })
+  @ApiParam({ name: 'id', example: 'braid/tiny-words' })
   @ApiOkResponse({ schema: modelSchema })
   getModel(@Param('id') id: string | string[]): Promise<ModelCard> {
     return this.models.get(Array.isArray(id) ? id.join('/') : id);

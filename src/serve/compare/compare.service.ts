@@ -5,6 +5,7 @@ import { openAiErrorBody, type OpenAiErrorBody } from '#src/http/openai-error.js
 import type { ChatBody } from '#src/serve/chat-answer.js';
 import type { CompareRequestDto, ComparedModelDto } from '#src/serve/compare/compare-request.dto.js';
 import type { CompletionBody } from '#src/serve/completion-answer.js';
+import { parseChatMessages } from '#src/serve/chat-messages.js';
 import { assertOneInput } from '#src/serve/one-input.js';
 import { GenerationService } from '#src/serve/generation.service.js';
 import { visibleError } from '#src/serve/send-answer.js';
@@ -34,9 +35,10 @@ export interface Comparison {
 export class CompareService {
   constructor(private readonly generation: GenerationService) {}
 
-  /** @param signal ends the work when the client leaves. @throws BraidError INVALID_VALUE where neither or both inputs are given */
+  /** @param signal ends the work when the client leaves. @throws BraidError INVALID_VALUE, UNSUPPORTED_PARAMETER for an input that no model could read */
   async compare(request: CompareRequestDto, signal: AbortSignal): Promise<Comparison> {
     assertOneInput(request);
+    if (request.messages !== undefined && request.messages !== null) parseChatMessages(request.messages);
     const { models, ...fields } = request;
     // Where answers are sampled they differ by their models, not by luck.
     const common = { ...fields, seed: fields.seed ?? randomInt(2 ** 47) };

@@ -68,12 +68,12 @@ export class LoraxParametersDto extends PickType(GenerationFieldsDto, [
 }
 
 export class LoraxRequestDto {
-  @ApiProperty({ example: 'REVERSE: ab cd =>' })
+  @ApiProperty({ minLength: 1, example: 'REVERSE: ab cd =>' })
   @IsString()
   @MinLength(1)
   inputs: string;
 
-  @ApiPropertyOptional({ type: LoraxParametersDto })
+  @ApiPropertyOptional({ type: LoraxParametersDto, nullable: true })
   @IsOptional()
   @ValidateNested()
   @Type(() => LoraxParametersDto)

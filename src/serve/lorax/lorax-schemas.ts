@@ -1,5 +1,6 @@
 // The answers of LoRAX's routes, as the hub's OpenAPI document shows them.
-import { integer, list, object, text } from '#src/serve/openai-schemas.js';
+import { LORAX_ERROR_SCHEMA } from '#src/http/lorax-error.js';
+import { integer, list, object, type Schema, text } from '#src/serve/openai-schemas.js';
 
 const token = { id: integer, text, logprob: { type: 'number', nullable: true } } as const;
 
@@ -20,4 +21,4 @@ export const loraxSchema = object(
   ['generated_text'],
 );
 
-export const loraxErrorSchema = object({ error: text, error_type: text });
+export const loraxErrorSchema: Schema = LORAX_ERROR_SCHEMA;

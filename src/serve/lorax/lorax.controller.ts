@@ -8,12 +8,12 @@ import { LoraxCompatRequestDto, LoraxRequestDto } from '#src/serve/lorax/lorax-r
 import { loraxErrorSchema, loraxSchema } from '#src/serve/lorax/lorax-schemas.js';
 import { LoraxService } from '#src/serve/lorax/lorax.service.js';
 import { OpenAiBodyPipe } from '#src/serve/openai-body.pipe.js';
-import { list } from '#src/serve/openai-schemas.js';
+import { list, streamable } from '#src/serve/openai-schemas.js';
 import { requestSignal } from '#src/serve/request-signal.js';
 import { sendAnswer } from '#src/serve/send-answer.js';
 
 const STREAM = { errorBody: loraxErrorBody };
-const EVENTS = { description: 'Server-sent events `data: {token, generated_text, details}`', content: { 'text/event-stream': {} } };
+const EVENT = '`data: {token, generated_text, details}`';
 
 // Bodies are mapped types, for OpenAiBodyPipe: see OpenAiController.
 @ApiTags('lorax')
@@ -44,7 +44,7 @@ export class LoraxController {
   @HttpCode(200)
   @ApiOperation({ summary: 'As /generate, token by token' })
   @ApiBody({ type: LoraxRequestDto })
-  @ApiOkResponse(EVENTS)
+  @ApiOkResponse({ description: `Server-sent events ${EVENT}`, content: { 'text/event-stream': {} } })
   async generateStream(
     @Body(new OpenAiBodyPipe(LoraxRequestDto, 'lorax', 'parameters')) body: Readonly<LoraxRequestDto>,
     @Res() response: ServerResponse,
@@ -57,7 +57,7 @@ export class LoraxController {
   @HttpCode(200)
   @ApiOperation({ summary: 'As /generate in a list, or as /generate_stream with stream: true' })
   @ApiBody({ type: LoraxCompatRequestDto })
-  @ApiOkResponse({ schema: list(loraxSchema) })
+  @ApiOkResponse(streamable(list(loraxSchema), EVENT))
   async compat(
     @Body(new OpenAiBodyPipe(LoraxCompatRequestDto, 'lorax', 'parameters')) body: Readonly<LoraxCompatRequestDto>,
     @Res() response: ServerResponse,

@@ -38,7 +38,7 @@ export class TokenizeRequestDto extends PickType(ChatRequestDto, [
 }
 
 export class DetokenizeRequestDto extends PickType(ChatRequestDto, ['model']) {
-  @ApiProperty({ type: [Number], description: "Token ids, at most the model's context" })
+  @ApiProperty({ type: 'array', items: { type: 'integer', minimum: 0 }, description: "Token ids, at most the model's context" })
   @IsTokens()
   tokens: number[];
 }

@@ -52,6 +52,7 @@ describe('the validation pipe', () => {
     ['a seed beyond 64 bits', CompletionRequestDto, { ...sound, seed: 1e300 }, 'seed must be from -2^63 to 2^63 (found 1e+300)'],
     ['an unknown field', ComposeRequest, { ...compose, foo: 1 }, 'foo is not a field here'],
     ['a text for a list of texts', ComposeRequest, { ...compose, adapters: 'a/b' }, 'adapters must be an array (found "a/b")'],
+    ['null for an optional field', ComposeRequest, { ...compose, choices: null }, 'choices must not be null: leave it out'],
     ['a wrong entry of a list', ComposeRequest, { ...compose, adapters: [1] }, 'adapters each value must be a string (found a list of 1)'],
     ['a number over its bound', ComposeRequest, { ...compose, top: 65 }, 'top must not be greater than 64 (found 65)'],
     ['a list for the whole', SearchQuery, [], 'body must be an object'],
