@@ -47,7 +47,8 @@ export class EnginesService implements Engines, OnModuleDestroy {
 
   /** Of all engines: requests that were taken in and not answered yet, and those of them that have not run yet. */
   countRequests(): { readonly open: number; readonly waiting: number } {
-    const sum = (count: (engine: ModelEngine) => number): number => [...this.opened.values()].reduce((total, engine) => total + count(engine), 0);
+    const sum = (count: (engine: ModelEngine) => number): number =>
+      [...this.opened.values()].reduce((total, engine) => total + count(engine), 0);
     return { open: sum(({ openCount }) => openCount), waiting: sum(({ waitingCount }) => waitingCount) };
   }
 

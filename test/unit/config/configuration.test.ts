@@ -68,7 +68,7 @@ describe('parseConfiguration', () => {
   it('takes a timeout of 0 for none', () => {
     const { requestTimeoutMs, drainMs } = parseConfiguration({ BRAID_REQUEST_TIMEOUT_S: '0', BRAID_DRAIN_S: '25' });
     assert.deepEqual([requestTimeoutMs, drainMs], [0, 25_000]);
-    });
+  });
   it('sends traces where Braid is told to, else where all of OpenTelemetry is', () => {
     const standard = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
     assert.equal(parseConfiguration(standard).otlpEndpoint?.href, 'http://collector:4318/');
