@@ -1,6 +1,7 @@
 // Checks every body, query and parameter object against its DTO; unknown fields are refused, failures name field and rule.
 import { type ArgumentMetadata, type Type, ValidationPipe } from '@nestjs/common';
 import { type ValidationError } from 'class-validator';
+import { assertBounded } from './assert-bounded.js';
 import { errorsOf } from './braid-error.js';
 import { httpErrors } from './http.errors.js';
 
@@ -66,10 +67,17 @@ export interface ValidationPipeOptions {
   readonly expectedType?: Type;
 }
 
-/** class-validator's IsOptional passes null, which no handler of Braid's own routes expects: their optional fields are left out. */
-class NullRefusingPipe extends ValidationPipe {
+class BoundedPipe extends ValidationPipe {
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    const checked = (await super.transform(value, metadata)) as unknown;
+    if (metadata.type === 'body') assertBounded(value);
+    return (await super.transform(value, metadata)) as unknown;
+  }
+}
+
+/** class-validator's IsOptional passes null, which no handler of Braid's own routes expects: their optional fields are left out. */
+class NullRefusingPipe extends BoundedPipe {
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    const checked = await super.transform(value, metadata);
     const expected = this.expectedType ?? metadata.metatype;
     if (metadata.type !== 'body' || !this.toValidate({ ...metadata, metatype: expected })) return checked;
     const [field] = Object.entries(checked as object).find(([, item]) => item === null) ?? [];
@@ -80,7 +88,7 @@ class NullRefusingPipe extends ValidationPipe {
 }
 
 export function createValidationPipe({ unknownFields = 'refuse', expectedType }: ValidationPipeOptions = {}): ValidationPipe {
-  const Pipe = unknownFields === 'refuse' ? NullRefusingPipe : ValidationPipe;
+  const Pipe = unknownFields === 'refuse' ? NullRefusingPipe : BoundedPipe;
   return new Pipe({
     ...(expectedType === undefined ? {} : { expectedType }),
     whitelist: true,
