@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { quantile, type Sample, slopeOf } from '../statistics.js';
 import { runClient } from './clients.js';
 import { HubProcess } from './hub-process.js';
+import { floorOf } from './memory-floor.js';
 import { Tally } from './tally.js';
 
 const SETTINGS = {
@@ -87,18 +88,22 @@ async function sampleMemory(): Promise<void> {
     if (worker !== undefined && isQuiet(at) && at > QUIET[0] + 0.1) workerMemory.push(sample(worker.residentBytes));
     if (Math.floor(at * minutes) > said) {
       said = Math.floor(at * minutes);
-      process.stderr.write(`${said} of ${minutes} minutes: ${tally.answered} answered, ${tally.kills} workers killed\n`);
+      process.stderr.write(
+        `${said} of ${minutes} minutes: ${tally.answered} answered, ${tally.kills} workers killed, hub ${(hub.self.residentBytes / 1e6).toFixed(0)} MB\n`,
+      );
     }
     await sleep(SAMPLE_MS);
   }
 }
 
 function print(): void {
-  const warm = hubMemory.filter((sample) => sample.at >= WARM * minutes);
-  const growth = { hub: slopeOf(warm), worker: slopeOf(workerMemory) };
+  const floors = { hub: floorOf(hubMemory.filter((sample) => sample.at >= WARM * minutes)), worker: floorOf(workerMemory) };
+  const growth = { hub: slopeOf(floors.hub), worker: slopeOf(floors.worker) };
   const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
   const ms = (samples: readonly number[], part: number): string =>
     samples.length === 0 ? 'none' : `${quantile(samples, part).toFixed(0)} ms`;
+  const describeFloor = (name: 'hub' | 'worker'): string =>
+    `${mb(floors[name][0]?.value ?? 0)}, ${mb(floors[name].at(-1)?.value ?? 0)}: ${mb(growth[name])} a minute`;
   const rows: readonly (readonly [string, string])[] = [
     ['requests sent', String(tally.sent)],
     ['answered', `${tally.answered}, of them ${tally.retried} after being sent again`],
@@ -109,11 +114,9 @@ function print(): void {
     ['accepted requests, p50 and p99', `${ms(tally.latenciesMs, 0.5)}, ${ms(tally.latenciesMs, 0.99)}`],
     ['a refusal for a full queue, p50 and p99', `${ms(tally.refusalsMs, 0.5)}, ${ms(tally.refusalsMs, 0.99)}`],
     ['workers killed, longest time to the next answer', `${tally.kills}, ${tally.longestRecoveryMs.toFixed(0)} ms`],
-    ['hub, at the start and the end of its warm time', `${mb(warm[0]?.value ?? 0)}, ${mb(end.hub)}: ${mb(growth.hub)} a minute`],
-    [
-      'worker, within its longest life',
-      `${mb(workerMemory[0]?.value ?? 0)}, ${mb(workerMemory.at(-1)?.value ?? 0)}: ${mb(growth.worker)} a minute`,
-    ],
+    ['memory of the hub, warm: its floor first and last', describeFloor('hub')],
+    ['memory of the worker, within its longest life', describeFloor('worker')],
+    ['memory of both at the end', `${mb(end.hub)}, ${mb(end.worker)}`],
     ['rows left', String(left)],
   ];
   const p99 = quantile(tally.latenciesMs, 0.99);

@@ -321,7 +321,7 @@ describe('an engine over time', () => {
     });
   });
 
-  test('the main thread keeps its pace while the model runs', async () => {
+  test('the hub keeps its pace while the model runs', async () => {
     await withEngine({}, async ({ engine, part }) => {
       const before = performance.eventLoopUtilization();
       await engine.score(Array.from({ length: 100 }, () => scoreRow([part('lora-r12-all')], 400)));
