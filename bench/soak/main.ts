@@ -30,7 +30,7 @@ const SETTLE_MS = 10_000;
 const MAX_P99_MS = 20_000;
 const MAX_REFUSAL_MS = 5_000;
 const MAX_RECOVERY_MS = 15_000;
-// Ten minutes of a leak of 1 kB a request show several times this.
+// On two cores about a kilobyte for each request that is sent, the refused ones included.
 const MAX_GROWTH = 2 * 2 ** 20;
 
 const { values: flags } = parseArgs({
