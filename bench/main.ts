@@ -176,7 +176,7 @@ function print(): void {
     ],
     ['loading the base', `${(loaded.openMs / 1000).toFixed(1)} s`, '', 'no second copy on disk'],
     [
-      'resident memory after a run',
+      'resident memory of hub and worker',
       gib(loaded.residentBytes),
       '',
       `${(loaded.residentBytes / loaded.weightsBytes).toFixed(2)}× the weights in fp32 (peak ${(loaded.peakBytes / loaded.weightsBytes).toFixed(2)}×)`,
