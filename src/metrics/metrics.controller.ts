@@ -1,5 +1,6 @@
 // GET /metrics for Prometheus, GET /api/stats for people; open, as the probes are.
-import { Controller, Get, Header, Inject } from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
+import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { Registry } from 'prom-client';
 import { CONFIGURATION, type Configuration } from '#src/config/configuration.js';
@@ -18,12 +19,14 @@ export class MetricsController {
   ) {}
 
   @Get('metrics')
-  @Header('Content-Type', Registry.PROMETHEUS_CONTENT_TYPE)
   @ApiOperation({ summary: "Prometheus' text format, answers under vLLM's names" })
   @ApiProduces('text/plain')
-  renderMetrics(): Promise<string> {
+  async renderMetrics(@Res({ passthrough: true }) response: ServerResponse): Promise<string> {
     this.assertOn();
-    return this.metrics.render();
+    const text = await this.metrics.render();
+    // Only now: an error has a type of its own.
+    response.setHeader('Content-Type', Registry.PROMETHEUS_CONTENT_TYPE);
+    return text;
   }
 
   @Get('api/stats')

@@ -112,7 +112,7 @@ describe('parseConfiguration', () => {
     ['BRAID_LOG_LEVEL', 'loud'],
     ['BRAID_LOG_PROMPTS', 'maybe'],
     ['BRAID_METRICS', 'off'],
-    ['BRAID_METRICS_MAX_LABELS', '0'],
+    ['BRAID_METRICS_MAX_LABELS', '99999'],
     ['BRAID_OTLP_ENDPOINT', 'hunter2:4317'],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'grpc://hunter2'],
     ['BRAID_MAX_UPLOAD_MB', '0x10'],
