@@ -99,7 +99,7 @@ describe('parseConfiguration', () => {
     ['BRAID_ALLOW_RUNTIME_LORA_UPDATING', 'yes'],
     ['S3_BUCKET', 'No_Bucket'],
     ['BRAID_PROVIDER', 'quantum'],
-    ['BRAID_PRECISION', 'int8'],
+    ['BRAID_PRECISION', 'bfloat16'],
     ['BRAID_THREADS', '-4'],
     ['BRAID_MAX_BATCH_ROWS', '1.5'],
     ['BRAID_MAX_QUEUE', '9999999'],
