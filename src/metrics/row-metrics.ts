@@ -37,7 +37,7 @@ export class RowMetrics implements RowSink {
     this.generationTokens = counter('generation_tokens_total', 'Tokens of answers.');
     this.success = new Counter({
       name: 'vllm:request_success_total',
-      help: 'Answers that ended, by how: stop, length, abort (the client left) or error.',
+      help: 'Answers that ended, by how: stop, length, abort (the client left, or its time was over) or error.',
       labelNames: [...BY_ADAPTER, 'finished_reason'],
       registers,
     });
