@@ -1,7 +1,19 @@
 // The fields that completions and chats share, checked; names and meanings are OpenAI's, further ones vLLM's.
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsBoolean, IsInt, IsNumber, IsOptional, Max, Min, ValidateNested } from 'class-validator';
+import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
+  IsBoolean,
+  IsInt,
+  IsNumber,
+  IsObject,
+  IsOptional,
+  Max,
+  Min,
+  ValidateNested,
+} from 'class-validator';
 import { IsLogitBias, IsStop, MAX_BIAS, MAX_LISTED_TOKENS, MAX_STOP_LENGTH, MAX_STOPS } from '#src/serve/field-validators.js';
 import { ModelFieldsDto } from '#src/serve/model-fields.dto.js';
 
@@ -227,6 +239,7 @@ export class GenerationFieldsDto extends ModelFieldsDto {
 
   @ApiPropertyOptional({ type: StreamOptionsDto, nullable: true })
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   @Type(() => StreamOptionsDto)
   stream_options?: StreamOptionsDto | null;

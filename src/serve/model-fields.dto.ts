@@ -7,6 +7,7 @@ import {
   IsArray,
   IsIn,
   IsNumber,
+  IsObject,
   IsOptional,
   IsString,
   Max,
@@ -143,6 +144,7 @@ export class ModelFieldsDto {
     description: "LoRAX's: adapters to put on the base model named by model",
   })
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   @Type(() => MergedAdaptersDto)
   merged_adapters?: MergedAdaptersDto | null;

@@ -1,7 +1,7 @@
 // The body of LoRAX's routes; names and meanings are LoRAX's (router/src/lib.rs), `model` is Braid's own.
 import { ApiProperty, ApiPropertyOptional, PickType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsBoolean, IsInt, IsOptional, IsString, Max, MaxLength, Min, MinLength, ValidateNested } from 'class-validator';
+import { IsBoolean, IsInt, IsObject, IsOptional, IsString, Max, MaxLength, Min, MinLength, ValidateNested } from 'class-validator';
 import { GenerationFieldsDto } from '#src/serve/generation-fields.dto.js';
 
 export class LoraxParametersDto extends PickType(GenerationFieldsDto, [
@@ -75,6 +75,7 @@ export class LoraxRequestDto {
 
   @ApiPropertyOptional({ type: LoraxParametersDto, nullable: true })
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   @Type(() => LoraxParametersDto)
   parameters?: LoraxParametersDto | null;
