@@ -75,7 +75,7 @@ describe('usage', () => {
   });
 
   const wrong: readonly [args: string[], message: RegExp][] = [
-    [['nope'], /^error USAGE: Unknown command 'nope'\. See "braid --help"\.\n$/],
+    [['xyzzy'], /^error USAGE: Unknown command 'xyzzy'\. See "braid --help"\.\n$/],
     [['models', 'add', 'dir'], /Required option '--name <org\/name>' not specified\. See "braid models add --help"/],
     [['publish', 'dir', 'reverse', '--base', 'a/b'], /"reverse" is not a name: write namespace\/name/],
     [['publish', 'dir', 'a/b', '--base', 'a/c', '--version', '1'], /"1" is not a version/],
