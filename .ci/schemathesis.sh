@@ -18,11 +18,12 @@ work=$(mktemp -d)
 BRAID_DATA="$work/data" BRAID_PORT=0 BRAID_LOG_LEVEL=info BRAID_ALLOW_RUNTIME_LORA_UPDATING=true node bin/braid.js serve >"$work/hub.log" 2>&1 &
 hub=$!
 trap 'kill "$hub" 2>/dev/null; wait "$hub" 2>/dev/null || true; rm -rf "$work"' EXIT
-for _ in $(seq 100); do
-  BRAID_URL=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$work/hub.log" | head -n 1) && break
+for _ in $(seq 300); do
+  BRAID_URL=$(grep -oE -m 1 'http://127\.0\.0\.1:[0-9]+' "$work/hub.log") && break
   kill -0 "$hub" 2>/dev/null || { cat "$work/hub.log" >&2; fail 'the hub did not start'; }
   sleep 0.2
 done
+[ -n "$BRAID_URL" ] || fail 'the hub did not say where it listens within a minute'
 export BRAID_URL
 
 words=examples/tiny-words
