@@ -26,10 +26,10 @@ const SAMPLE_MS = 1_000;
 /** What is under way may take so long once the last client has stopped asking. */
 const SETTLE_MS = 10_000;
 
-// A queue of sixteen behind a batch of sixteen is a few seconds of work, a restart about one more; several times that on a machine that others use.
-const MAX_P99_MS = 20_000;
-const MAX_REFUSAL_MS = 5_000;
-const MAX_RECOVERY_MS = 15_000;
+// A queue of sixteen behind a batch of sixteen is a few seconds of work, a restart about one more; twice that on a machine that others use.
+const MAX_P99_MS = 10_000;
+const MAX_REFUSAL_MS = 2_000;
+const MAX_RECOVERY_MS = 10_000;
 // On two cores about a kilobyte for each request that is sent, the refused ones included.
 const MAX_GROWTH = 2 * 2 ** 20;
 

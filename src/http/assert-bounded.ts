@@ -1,4 +1,4 @@
-// Bounds lists and objects of a body before a class is made of them: class-validator takes some ten microseconds an element, on the thread that serves.
+// Bounds lists and objects of a body before a class is made of them: class-validator is slow for each element, on the thread that serves.
 import { errorsOf } from './braid-error.js';
 import { httpErrors } from './http.errors.js';
 
