@@ -57,6 +57,10 @@ export class ElementwiseOps extends Scope {
     return this.unaryOp('Not', value, name);
   }
 
+  absolute(value: FloatValue, name: string): FloatValue {
+    return this.unaryOp('Abs', value, name);
+  }
+
   sigmoid(value: FloatValue, name: string): FloatValue {
     return this.unaryOp('Sigmoid', value, name);
   }

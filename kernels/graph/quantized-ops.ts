@@ -22,26 +22,33 @@ export class QuantizedOps extends NeuralOps {
     });
   }
 
+  /** round(value / scale) + zeroPoint, saturated, half to even: one scale [] and zero point [] for all. */
+  quantize<D extends 'uint8' | 'int8'>(value: FloatValue, scale: FloatValue, zeroPoint: Value<D>, name: string): Value<D> {
+    for (const single of [scale, zeroPoint]) assertShape(single, [], name);
+    const { dtype } = zeroPoint;
+    return this.emit({ op: 'QuantizeLinear', inputs: [value, scale, zeroPoint], name, dtype, shape: value.shape });
+  }
+
   /**
    * com.microsoft MatMulIntegerToFloat: ((left − zeroPoint) · (right − zeroPoint)) ∘ scale, summed in int32: left [.., m, k], right [.., k, n],
-   * zeroPoint [] (of `right` only where it is unsigned), scale [n] or [], numpy broadcasting of the other axes.
+   * zeroPoint [] (of `right` only where it is unsigned), scale [] of the left times [n] or [] of the right, numpy broadcasting of the other axes.
    */
   integerMatMul(
     left: Value<'uint8'>,
     right: Value<'int8' | 'uint8'>,
     zeroPoint: Value<'uint8'>,
-    scale: FloatValue,
+    scale: { readonly left: FloatValue; readonly right: FloatValue },
     name: string,
   ): FloatValue {
     assertSameDim(getDim(left.shape, -1), getDim(right.shape, -2), name);
     assertShape(zeroPoint, [], name);
-    if (scale.shape.length > 0) assertShape(scale, [getDim(right.shape, -1)], name);
+    assertShape(scale.left, [], name);
+    if (scale.right.shape.length > 0) assertShape(scale.right, [getDim(right.shape, -1)], name);
     const batch = broadcastShapes(left.shape.slice(0, -2), right.shape.slice(0, -2), this.state.expandableDims, name);
-    const one = this.constant('float32', [1], []);
     return this.emit({
       op: 'MatMulIntegerToFloat',
       domain: 'com.microsoft',
-      inputs: [left, right, one, scale, zeroPoint, ...(right.dtype === 'uint8' ? [zeroPoint] : [])],
+      inputs: [left, right, scale.left, scale.right, zeroPoint, ...(right.dtype === 'uint8' ? [zeroPoint] : [])],
       name,
       dtype: 'float32',
       shape: [...batch, getDim(left.shape, -2), getDim(right.shape, -1)],

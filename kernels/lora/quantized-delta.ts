@@ -41,12 +41,12 @@ export function createQuantizedRows(
  * y + ((x·Aᵀ) ∘ w)·B.
  *
  * Inputs: x [b, t, dIn] quantized, y = x·Wᵀ [b, t, dOut], the rows. Output: [b, t, dOut].
- * Numerics: x·Aᵀ is quantized again, with a scale per token; it stays in units of x's own scale until the end, which rounding does not see.
+ * Numerics: x·Aᵀ is quantized again, with a scale per token; it stays in units of x's own magnitude until the end, which rounding does not see.
  */
 export function addQuantizedDelta(graph: Graph, x: QuantizedRows, y: FloatValue, rows: QuantizedLowRankRows, name: string): FloatValue {
   const projected = multiplyBytes(graph, x, rows.quantizedA, `${name}.projected`);
   const directions = quantizeActivations(graph, graph.multiply(projected, rows.scale, `${name}.scaled`), `${name}.directions`);
   const unscaled = multiplyBytes(graph, directions, rows.quantizedB, `${name}.unscaled`);
-  const delta = graph.multiply(unscaled, graph.multiply(x.scale, directions.scale, `${name}.scale`), `${name}.delta`);
+  const delta = graph.multiply(unscaled, graph.multiply(x.magnitude, directions.magnitude, `${name}.magnitude`), `${name}.delta`);
   return graph.add(y, delta, `${name}.adapted`);
 }
