@@ -143,6 +143,15 @@ export class TensorOps extends ElementwiseOps {
     return this.slice(value, axis, this.constant('int64', [from]), this.constant('int64', [to]), to - from, name);
   }
 
+  /** Cuts a value along its last axis into parts of these lengths, which are all of it. */
+  split<D extends DType>(value: Value<D>, lengths: readonly number[], names: readonly string[]): Value<D>[] {
+    const name = names.join();
+    assertSameDim(getDim(value.shape, -1), lengths.reduce((sum, length) => sum + length, 0), name);
+    const parts = lengths.map((length, i) => ({ name: names[i] ?? '', dtype: value.dtype, shape: value.shape.toSpliced(-1, 1, length) }));
+    this.emitNode({ op: 'Split', inputs: [value, this.constant('int64', lengths)], attributes: { axis: int(-1) }, name }, parts);
+    return parts.map((part) => ({ ...part, scope: this.id }));
+  }
+
   /** Entries of `data` along an axis at `indices`, whose shape replaces that axis. */
   gather<D extends DType>(data: Value<D>, indices: Value<IntegerType>, axis: number, name: string): Value<D> {
     const index = normalizeAxis(axis, data.shape.length);

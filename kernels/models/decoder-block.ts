@@ -3,8 +3,8 @@ import type { Graph } from '../graph/graph.js';
 import type { FloatValue } from '../graph/values.js';
 import type { LayerCache } from '../nn/attention-state.js';
 import { projectHeads, type Attend, type AttentionWeights } from '../nn/attention.js';
-import { gatedFeedForward, type GatedFeedForwardWeights } from '../nn/gated-feed-forward.js';
-import { applyLinear, createLinearInput, type Linear } from '../nn/linear.js';
+import { gatedFeedForward, listLinears, type GatedFeedForwardWeights } from '../nn/gated-feed-forward.js';
+import { applyLinear, createLinearInput, type JointLinears, type Linear } from '../nn/linear.js';
 import type { DecoderConfig } from './decoder-config.js';
 import { findHeadNorms, findLayerNorms, type NormModule } from './linear-modules.js';
 
@@ -23,6 +23,8 @@ export interface Block {
 /** How modules come out of the model's files, adapted as the program wants them. */
 export interface ModuleLoader {
   linear(path: string): Linear;
+  /** Linears that read the same activations. */
+  join<Which extends string>(linears: Readonly<Record<Which, Linear>>, name: string): JointLinears<Which>;
   norm(module: NormModule): FloatValue;
 }
 
@@ -39,11 +41,14 @@ export function loadBlock(config: DecoderConfig, load: ModuleLoader, layer: numb
     attention: {
       projection: config.hasFusedProjections
         ? { fused: load.linear(`${path}.self_attn.qkv_proj`) }
-        : {
-            query: load.linear(`${path}.self_attn.q_proj`),
-            key: load.linear(`${path}.self_attn.k_proj`),
-            value: load.linear(`${path}.self_attn.v_proj`),
-          },
+        : load.join(
+            {
+              query: load.linear(`${path}.self_attn.q_proj`),
+              key: load.linear(`${path}.self_attn.k_proj`),
+              value: load.linear(`${path}.self_attn.v_proj`),
+            },
+            `${path}.self_attn.joined`,
+          ),
       ...loadedHeadNorms,
     },
     output: load.linear(`${path}.self_attn.o_proj`),
@@ -52,7 +57,7 @@ export function loadBlock(config: DecoderConfig, load: ModuleLoader, layer: numb
     feedForward: {
       ...(config.hasFusedProjections
         ? { gateUp: load.linear(`${path}.mlp.gate_up_proj`) }
-        : { gate: load.linear(`${path}.mlp.gate_proj`), up: load.linear(`${path}.mlp.up_proj`) }),
+        : load.join({ gate: load.linear(`${path}.mlp.gate_proj`), up: load.linear(`${path}.mlp.up_proj`) }, `${path}.mlp.joined`)),
       down: load.linear(`${path}.mlp.down_proj`),
     },
     ...(norms.feedForwardOutput && { feedForwardOutputNorm: load.norm(norms.feedForwardOutput) }),
@@ -75,7 +80,7 @@ export function runBlock(
   name: string,
 ): { hidden: FloatValue; present: LayerCache } {
   const { normEpsilon, activation } = config;
-  const canSelectEarly = ![block.output, ...Object.values<Linear>({ ...block.feedForward })].some(({ rows }) => rows);
+  const canSelectEarly = ![block.output, ...listLinears(block.feedForward)].some(({ rows }) => rows);
   const keep = (value: FloatValue, isEarly: boolean, which: string): FloatValue =>
     step.select && isEarly === canSelectEarly ? step.select(value, `${name}.${which}`) : value;
   const normalize = (value: FloatValue, scale: FloatValue | undefined, which: string): FloatValue =>

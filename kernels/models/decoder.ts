@@ -3,6 +3,7 @@ import type { CausalModel } from '../decode/step-program.js';
 import type { Graph } from '../graph/graph.js';
 import type { FloatValue } from '../graph/values.js';
 import type { LinearModule } from '../lora/modules.js';
+import { joinLinears } from '../nn/linear.js';
 import { createRopeCaches } from '../nn/rope.js';
 import { softCap } from '../nn/soft-cap.js';
 import { createAdapterLayer, type ProgramPlan } from './adapter-layer.js';
@@ -32,6 +33,7 @@ export function createDecoderModel(graph: Graph, config: DecoderConfig, tensors:
       const bias = hasBias(config, module.class) ? { bias: load(`${path}.bias`, [module.dOut]) } : {};
       return { ...adapters.linear(weight, module), ...bias };
     },
+    join: (linears, name) => joinLinears(graph, linears, name),
     norm: ({ path, size }) => {
       const weight = loadTensor(graph, tensors, `${path}.weight`, [size]);
       return config.hasUnitOffsetNorms ? graph.add(weight, graph.constant('float32', [1], []), `${path}.scale`) : weight;

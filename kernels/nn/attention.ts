@@ -4,12 +4,12 @@ import type { GroupQueryAttentionOptions } from '../graph/neural-ops.js';
 import { getDim } from '../graph/shapes.js';
 import type { FloatValue } from '../graph/values.js';
 import type { Attended, AttentionKind, AttentionShape, LayerCache, ProjectedHeads, StepRows } from './attention-state.js';
-import { applyLinear, createLinearInput, type Linear } from './linear.js';
+import { applyLinear, applyLinears, createLinearInput, type JointLinears, type Linear } from './linear.js';
 import { createPlainRowState, plainAttention } from './plain-attention.js';
 import type { ProviderKernels } from './provider-kernels.js';
 
 /** Three linears, or one (Phi-3) that gives query, key and value in this order. */
-export type QkvProjection = { readonly query: Linear; readonly key: Linear; readonly value: Linear } | { readonly fused: Linear };
+export type QkvProjection = JointLinears<'query' | 'key' | 'value'> | { readonly fused: Linear };
 
 export interface AttentionWeights {
   readonly projection: QkvProjection;
@@ -61,29 +61,29 @@ export function projectHeads(graph: Graph, x: FloatValue, weights: AttentionWeig
   const { projection, norms } = weights;
   const normalize = (projected: FloatValue, scale: FloatValue | undefined, which: string): FloatValue =>
     scale && norms ? normalizeHeads(graph, projected, scale, norms.epsilon, shape.headDim, `${name}.${which}`) : projected;
-  const project = 'fused' in projection ? projectFused(graph, x, projection.fused, shape, name) : projectApart(graph, x, projection, name);
+  const projected = 'fused' in projection ? projectFused(graph, x, projection.fused, shape, name) : projectApart(graph, x, projection, name);
   return {
-    query: normalize(project('query'), norms?.query, 'q_norm'),
-    key: normalize(project('key'), norms?.key, 'k_norm'),
-    value: project('value'),
+    query: normalize(projected.query, norms?.query, 'q_norm'),
+    key: normalize(projected.key, norms?.key, 'k_norm'),
+    value: projected.value,
   };
 }
 
-type Project = (which: 'query' | 'key' | 'value') => FloatValue;
-
-function projectApart(graph: Graph, x: FloatValue, linears: Record<'query' | 'key' | 'value', Linear>, name: string): Project {
-  const input = createLinearInput(graph, x, [linears.query, linears.key, linears.value], `${name}.attentionInput`);
-  return (which) => applyLinear(graph, input, linears[which], `${name}.${which.charAt(0)}_proj`);
+function projectApart(graph: Graph, x: FloatValue, apart: JointLinears<'query' | 'key' | 'value'>, name: string): ProjectedHeads {
+  const input = createLinearInput(graph, x, Object.values(apart.linears), `${name}.attentionInput`);
+  return applyLinears(graph, input, apart, (which) => `${name}.${which.charAt(0)}_proj`);
 }
 
 /** Cuts the one product into heads · headDim, then twice kvHeads · headDim. */
-function projectFused(graph: Graph, x: FloatValue, fused: Linear, { heads, kvHeads, headDim }: AttentionShape, name: string): Project {
+function projectFused(graph: Graph, x: FloatValue, fused: Linear, { heads, kvHeads, headDim }: AttentionShape, name: string): ProjectedHeads {
   const input = createLinearInput(graph, x, [fused], `${name}.attentionInput`);
   const all = applyLinear(graph, input, fused, `${name}.qkv_proj`);
-  const places = { query: [0, heads], key: [heads, heads + kvHeads], value: [heads + kvHeads, heads + 2 * kvHeads] } as const;
-  return (which) => {
-    const [from, to] = places[which];
-    return graph.part(all, -1, from * headDim, to * headDim, `${name}.${which}`);
+  const part = (which: string, from: number, to: number): FloatValue =>
+    graph.part(all, -1, from * headDim, to * headDim, `${name}.${which}`);
+  return {
+    query: part('query', 0, heads),
+    key: part('key', heads, heads + kvHeads),
+    value: part('value', heads + kvHeads, heads + 2 * kvHeads),
   };
 }
 

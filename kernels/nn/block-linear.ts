@@ -52,6 +52,13 @@ export function createBlockFactor(graph: Graph, weight: FloatValue, name: string
   return { packed: graph.cast(graph.add(half(0, 'even'), high, `${name}.bytes`), 'uint8', `${name}.packed`), scale };
 }
 
+/** The factors of several weights over the same dIn as one, their outputs side by side. */
+export function joinBlockFactors(graph: Graph, factors: readonly BlockFactor[], name: string): BlockFactor {
+  const packed = factors.map((factor) => factor.packed);
+  const scales = factors.map(({ scale }) => scale);
+  return { packed: graph.concat(packed, 0, `${name}.packed`), scale: graph.concat(scales, 0, `${name}.scale`) };
+}
+
 /**
  * x·Wᵀ: x [.., dIn] float32 → [.., dOut].
  * Numerics: x is rounded to bytes with a scale for every 32 numbers of a row, so a row's numbers do not depend on the other rows.

@@ -2,7 +2,7 @@
 import type { Graph } from '../graph/graph.js';
 import { getDim } from '../graph/shapes.js';
 import type { FloatValue } from '../graph/values.js';
-import { applyLinear, createLinearInput, type Linear } from './linear.js';
+import { applyLinear, applyLinears, createLinearInput, type JointLinears, type Linear } from './linear.js';
 
 /** `silu`: x·sigmoid(x). `gelu-tanh`: GELU in its tanh approximation (Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2). */
 export type GateActivation = 'silu' | 'gelu-tanh';
@@ -10,9 +10,13 @@ export type GateActivation = 'silu' | 'gelu-tanh';
 export type Activation = GateActivation | 'relu';
 
 /** Gate and up apart, or one linear (Phi-3) that gives both in this order. */
-export type GatedFeedForwardWeights = ({ readonly gate: Linear; readonly up: Linear } | { readonly gateUp: Linear }) & {
+export type GatedFeedForwardWeights = (JointLinears<'gate' | 'up'> | { readonly gateUp: Linear }) & {
   readonly down: Linear;
 };
+
+export function listLinears(weights: GatedFeedForwardWeights): Linear[] {
+  return [...('gateUp' in weights ? [weights.gateUp] : Object.values<Linear>(weights.linears)), weights.down];
+}
 
 /** down(act(gate(x)) ∘ up(x)): x [b, t, d] → [b, t, d]. */
 export function gatedFeedForward(
@@ -30,11 +34,8 @@ export function gatedFeedForward(
 
 function project(graph: Graph, x: FloatValue, weights: GatedFeedForwardWeights, name: string): { gate: FloatValue; up: FloatValue } {
   if (!('gateUp' in weights)) {
-    const input = createLinearInput(graph, x, [weights.gate, weights.up], `${name}.feedForwardInput`);
-    return {
-      gate: applyLinear(graph, input, weights.gate, `${name}.gate_proj`),
-      up: applyLinear(graph, input, weights.up, `${name}.up_proj`),
-    };
+    const input = createLinearInput(graph, x, Object.values(weights.linears), `${name}.feedForwardInput`);
+    return applyLinears(graph, input, weights, (which) => `${name}.${which}_proj`);
   }
   const input = createLinearInput(graph, x, [weights.gateUp], `${name}.feedForwardInput`);
   const both = applyLinear(graph, input, weights.gateUp, `${name}.gate_up_proj`);

@@ -1,10 +1,17 @@
 // A linear module as a step applies it: the base weight, perhaps a bias, perhaps a composition's low-rank rows.
 import type { Graph } from '../graph/graph.js';
+import { getDim } from '../graph/shapes.js';
 import type { FloatValue } from '../graph/values.js';
 import { addLowRankDelta, type LowRankRows } from '../lora/low-rank-delta.js';
 import { addQuantizedDelta, type QuantizedLowRankRows } from '../lora/quantized-delta.js';
-import { multiplyByBlocks, type BlockFactor } from './block-linear.js';
-import { multiplyQuantized, quantizeActivations, type QuantizedFactor, type QuantizedRows } from './quantized-linear.js';
+import { joinBlockFactors, multiplyByBlocks, type BlockFactor } from './block-linear.js';
+import {
+  joinQuantizedFactors,
+  multiplyQuantized,
+  quantizeActivations,
+  type QuantizedFactor,
+  type QuantizedRows,
+} from './quantized-linear.js';
 import { multiplyByTransposed, type RightFactor } from './right-factor.js';
 
 export interface Linear {
@@ -43,7 +50,67 @@ export function multiplyByWeight(graph: Graph, x: LinearInput, weight: Linear['w
 
 /** x·Wᵀ (∘ gain) (+ bias) (+ ((x·Aᵀ) ∘ scale)·B): x [b, t, dIn] → [b, t, dOut]. */
 export function applyLinear(graph: Graph, x: LinearInput, linear: Linear, name: string): FloatValue {
-  let y = multiplyByWeight(graph, x, linear.weight, name);
+  return adaptProduct(graph, x, multiplyByWeight(graph, x, linear.weight, name), linear, name);
+}
+
+/** Linears that read the same x, and where that saves something their weights as one. */
+export interface JointLinears<Which extends string> {
+  readonly linears: Readonly<Record<Which, Linear>>;
+  readonly joined?: QuantizedFactor | BlockFactor;
+}
+
+/**
+ * Joins weights in bytes or blocks, so that a step of few rows, bound by how many ops there are, has one product for all. Build it in the outer
+ * graph: the session joins them once when it loads. Floats stay apart: they are read out of the model's files as they lie.
+ */
+export function joinLinears<Which extends string>(
+  graph: Graph,
+  linears: Readonly<Record<Which, Linear>>,
+  name: string,
+): JointLinears<Which> {
+  const weights = Object.values<Linear>(linears).map(({ weight }) => weight);
+  const quantized = weights.filter((weight) => 'quantized' in weight);
+  const blocks = weights.filter((weight) => 'packed' in weight);
+  if (quantized.length === weights.length) return { linears, joined: joinQuantizedFactors(graph, quantized, name) };
+  if (blocks.length === weights.length) return { linears, joined: joinBlockFactors(graph, blocks, name) };
+  return { linears };
+}
+
+/** {@link applyLinear} for each; `nameOf` gives the values' names. */
+export function applyLinears<Which extends string>(
+  graph: Graph,
+  x: LinearInput,
+  { linears, joined }: JointLinears<Which>,
+  nameOf: (which: Which) => string,
+): Record<Which, FloatValue> {
+  const entries = Object.entries(linears) as [Which, Linear][];
+  const results: Partial<Record<Which, FloatValue>> = {};
+  if (!joined) {
+    for (const [which, linear] of entries) results[which] = applyLinear(graph, x, linear, nameOf(which));
+    return results as Record<Which, FloatValue>;
+  }
+  const names = entries.map(([which]) => nameOf(which));
+  const all = multiplyByWeight(graph, x, joined, names.join('+'));
+  const parts = graph.split(
+    all,
+    entries.map(([, { weight }]) => countOutputs(weight)),
+    names,
+  );
+  for (const [i, [which, linear]] of entries.entries()) {
+    const part = parts[i];
+    if (part) results[which] = adaptProduct(graph, x, part, linear, nameOf(which));
+  }
+  return results as Record<Which, FloatValue>;
+}
+
+function countOutputs(weight: Linear['weight']): number {
+  if ('packed' in weight) return Number(getDim(weight.packed.shape, 0));
+  return Number('quantized' in weight ? getDim(weight.quantized.shape, 1) : getDim(weight.value.shape, weight.isTurned ? 1 : 0));
+}
+
+/** What a linear adds to its product y = x·Wᵀ. */
+function adaptProduct(graph: Graph, x: LinearInput, product: FloatValue, linear: Linear, name: string): FloatValue {
+  let y = product;
   if (linear.gain) y = graph.multiply(y, linear.gain, `${name}.gained`);
   if (linear.bias) y = graph.add(y, linear.bias, `${name}.biased`);
   if (!linear.rows) return y;

@@ -1,4 +1,5 @@
 // Products over weights of 8 bits: two to three times the speed of float32 where a processor multiplies bytes, a quarter of the memory.
+import type { DType } from '../graph/dtypes.js';
 import type { Graph } from '../graph/graph.js';
 import type { FloatValue, Value } from '../graph/values.js';
 
@@ -41,6 +42,21 @@ export interface QuantizedRows {
 export function createQuantizedFactor(graph: Graph, weight: FloatValue, bytes: RightBytes, name: string): QuantizedFactor {
   const { values, scale } = quantizeRight(graph, weight, bytes, name);
   return { quantized: graph.transpose(values, [1, 0], `${name}.turned`), scale: graph.squeeze(scale, 1, `${name}.scale`) };
+}
+
+/** The factors of several weights over the same dIn as one, their outputs side by side. */
+export function joinQuantizedFactors(graph: Graph, factors: readonly QuantizedFactor[], name: string): QuantizedFactor {
+  const join = <D extends DType>(values: readonly Value<D>[], which: string): Value<D> => graph.concat(values, -1, `${name}.${which}`);
+  return {
+    quantized: join(
+      factors.map(({ quantized }) => quantized),
+      'turned',
+    ),
+    scale: join(
+      factors.map(({ scale }) => scale),
+      'scale',
+    ),
+  };
 }
 
 /** round(x / s), s = max|row| / 127 over the last axis: x [.., d] → values [.., d], around 0 or around 128, scale [.., 1]. */

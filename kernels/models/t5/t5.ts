@@ -6,7 +6,7 @@ import type { FloatValue } from '../../graph/values.js';
 import type { LinearModule } from '../../lora/modules.js';
 import { createAttention } from '../../nn/attention.js';
 import { activate, gatedFeedForward, type Activation } from '../../nn/gated-feed-forward.js';
-import { applyLinear, createLinearInput, type Linear } from '../../nn/linear.js';
+import { applyLinear, createLinearInput, joinLinears, type JointLinears, type Linear } from '../../nn/linear.js';
 import { createRelativeBias, biasBetween } from '../../nn/relative-position.js';
 import { attendToSource, createSourceMemory, findTokens } from '../../nn/source-attention.js';
 import { createAdapterLayer, type ProgramPlan } from '../adapter-layer.js';
@@ -26,7 +26,7 @@ interface Attention {
 
 interface FeedForward {
   readonly norm: FloatValue;
-  readonly opening: { readonly gate: Linear; readonly up: Linear } | { readonly plain: Linear };
+  readonly opening: JointLinears<'gate' | 'up'> | { readonly plain: Linear };
   readonly down: Linear;
 }
 
@@ -199,7 +199,11 @@ function createLoader(graph: Graph, config: T5Config, tensors: TensorIndex, plan
     feedForward: (path: string): FeedForward => ({
       norm: norm(`${path}.layer_norm`),
       opening: config.isGated
-        ? { gate: linear(`${path}.DenseReluDense.wi_0`), up: linear(`${path}.DenseReluDense.wi_1`) }
+        ? joinLinears(
+            graph,
+            { gate: linear(`${path}.DenseReluDense.wi_0`), up: linear(`${path}.DenseReluDense.wi_1`) },
+            `${path}.DenseReluDense.joined`,
+          )
         : { plain: linear(`${path}.DenseReluDense.wi`) },
       down: linear(`${path}.DenseReluDense.wo`),
     }),

@@ -206,7 +206,7 @@ test('projectHeads normalises each head of query and key, and leaves values alon
     graph,
     x,
     {
-      projection: { query: table('q', weights.query), key: table('k', weights.key), value: table('v', weights.value) },
+      projection: { linears: { query: table('q', weights.query), key: table('k', weights.key), value: table('v', weights.value) } },
       norms: { query: norm('qNorm', scales.query), key: norm('kNorm', scales.key), epsilon: 1e-6 },
     },
     { heads, kvHeads, headDim },

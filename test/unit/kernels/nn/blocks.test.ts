@@ -55,8 +55,9 @@ describe('gatedFeedForward and applyLinear', () => {
         ...(bias ? { bias: graph.table(`${name}.bias`, Float32Array.from(bias), [bias.length]) } : {}),
       });
       const x = graph.input('x', 'float32', ['b', 't', width]);
-      const loaded = { gate: load('gate', weights.gate), up: load('up', weights.up), down: load('down', weights.down) };
-      const plain = applyLinear(graph, { values: x }, loaded.gate, 'plain');
+      const linears = { gate: load('gate', weights.gate), up: load('up', weights.up) };
+      const loaded = { linears, down: load('down', weights.down) };
+      const plain = applyLinear(graph, { values: x }, linears.gate, 'plain');
       const y = gatedFeedForward(graph, x, loaded, activation, 'layer');
       const outputs = await runGraph(graph, [plain, y], { x: float32(rows.flat(), [2, 2, width]) });
       const expectedPlain = rows.flatMap((row) => applyReferenceLinear(row, weights.gate));
