@@ -146,7 +146,11 @@ export class TensorOps extends ElementwiseOps {
   /** Cuts a value along its last axis into parts of these lengths, which are all of it. */
   split<D extends DType>(value: Value<D>, lengths: readonly number[], names: readonly string[]): Value<D>[] {
     const name = names.join();
-    assertSameDim(getDim(value.shape, -1), lengths.reduce((sum, length) => sum + length, 0), name);
+    assertSameDim(
+      getDim(value.shape, -1),
+      lengths.reduce((sum, length) => sum + length, 0),
+      name,
+    );
     const parts = lengths.map((length, i) => ({ name: names[i] ?? '', dtype: value.dtype, shape: value.shape.toSpliced(-1, 1, length) }));
     this.emitNode({ op: 'Split', inputs: [value, this.constant('int64', lengths)], attributes: { axis: int(-1) }, name }, parts);
     return parts.map((part) => ({ ...part, scope: this.id }));

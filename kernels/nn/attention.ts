@@ -61,7 +61,8 @@ export function projectHeads(graph: Graph, x: FloatValue, weights: AttentionWeig
   const { projection, norms } = weights;
   const normalize = (projected: FloatValue, scale: FloatValue | undefined, which: string): FloatValue =>
     scale && norms ? normalizeHeads(graph, projected, scale, norms.epsilon, shape.headDim, `${name}.${which}`) : projected;
-  const projected = 'fused' in projection ? projectFused(graph, x, projection.fused, shape, name) : projectApart(graph, x, projection, name);
+  const projected =
+    'fused' in projection ? projectFused(graph, x, projection.fused, shape, name) : projectApart(graph, x, projection, name);
   return {
     query: normalize(projected.query, norms?.query, 'q_norm'),
     key: normalize(projected.key, norms?.key, 'k_norm'),
@@ -75,7 +76,13 @@ function projectApart(graph: Graph, x: FloatValue, apart: JointLinears<'query' |
 }
 
 /** Cuts the one product into heads · headDim, then twice kvHeads · headDim. */
-function projectFused(graph: Graph, x: FloatValue, fused: Linear, { heads, kvHeads, headDim }: AttentionShape, name: string): ProjectedHeads {
+function projectFused(
+  graph: Graph,
+  x: FloatValue,
+  fused: Linear,
+  { heads, kvHeads, headDim }: AttentionShape,
+  name: string,
+): ProjectedHeads {
   const input = createLinearInput(graph, x, [fused], `${name}.attentionInput`);
   const all = applyLinear(graph, input, fused, `${name}.qkv_proj`);
   const part = (which: string, from: number, to: number): FloatValue =>
