@@ -49,11 +49,7 @@ export async function openBenchEngine(bed: Bed, place: BenchPlace = {}): Promise
     place,
   );
 
-  const decode = async (mixtures: readonly Mixture[]): Promise<number> => {
-    const prefillMs = await timed(() => generate(engine, mixtures, 1));
-    const wholeMs = await timed(() => generate(engine, mixtures, STEPS));
-    return (DECODE_ROWS * (STEPS - 1) * 1000) / (wholeMs - prefillMs);
-  };
+  const decode = async (mixtures: readonly Mixture[]): Promise<number> => (await measureRates(engine, mixtures)).decode;
   const populationRows = (population: number, seed: number): ScoreRow[] => {
     const rows: ScoreRow[] = [];
     for (let candidate = 0; candidate < population; candidate++) {
@@ -78,6 +74,20 @@ export async function openBenchEngine(bed: Bed, place: BenchPlace = {}): Promise
     decodeBase: () => decode(Array.from({ length: DECODE_ROWS }, () => [])),
     close: () => engine.close(),
   };
+}
+
+/** Tokens per second. */
+export interface Rates {
+  readonly prefill: number;
+  readonly decode: number;
+}
+
+/** Of rows of 128 tokens of prompt and 64 of answer, one under each mixture. */
+export async function measureRates(engine: ModelEngine, mixtures: readonly Mixture[]): Promise<Rates> {
+  const prefillMs = await timed(() => generate(engine, mixtures, 1));
+  const wholeMs = await timed(() => generate(engine, mixtures, STEPS));
+  const perSecond = (tokens: number, ms: number): number => (mixtures.length * tokens * 1000) / ms;
+  return { prefill: perSecond(PROMPT, prefillMs), decode: perSecond(STEPS - 1, wholeMs - prefillMs) };
 }
 
 /** An engine on a model directory; `locate` finds an adapter's folder. */

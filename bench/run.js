@@ -1,6 +1,6 @@
 // `npm run bench`: installs and builds what is missing, then measures Braid and its peers in one run (bench/main.ts).
 // `npm run bench -- quality`, `-- evaluation`, `-- retrieval` and `-- spaces` are the files of bench/compose, `-- variants` is bench/variants,
-// `-- pages` is bench/pages, `-- soak` bench/soak, `-- providers` and `-- precisions` are bench/providers.ts and bench/precisions.ts.
+// `-- pages` is bench/pages, `-- serve` bench/serve, `-- soak` bench/soak, `-- providers` and `-- precisions` are bench/providers.ts and bench/precisions.ts.
 import { join } from 'node:path';
 import { ensureBuilt, root, runOrExit } from '../bin/ensure-built.js';
 
@@ -11,6 +11,7 @@ const [name = ''] = process.argv.slice(2);
 const OTHERS = {
   variants: ['variants', 'main.js'],
   pages: ['pages', 'main.js'],
+  serve: ['serve', 'main.js'],
   soak: ['soak', 'main.js'],
   providers: ['providers.js'],
   precisions: ['precisions.js'],
