@@ -84,23 +84,14 @@ export function applyLinears<Which extends string>(
   nameOf: (which: Which) => string,
 ): Record<Which, FloatValue> {
   const entries = Object.entries(linears) as [Which, Linear][];
-  const results: Partial<Record<Which, FloatValue>> = {};
-  if (!joined) {
-    for (const [which, linear] of entries) results[which] = applyLinear(graph, x, linear, nameOf(which));
-    return results as Record<Which, FloatValue>;
-  }
   const names = entries.map(([which]) => nameOf(which));
-  const all = multiplyByWeight(graph, x, joined, names.join('+'));
-  const parts = graph.split(
-    all,
-    entries.map(([, { weight }]) => countOutputs(weight)),
-    names,
-  );
-  for (const [i, [which, linear]] of entries.entries()) {
-    const part = parts[i];
-    if (part) results[which] = adaptProduct(graph, x, part, linear, nameOf(which));
-  }
-  return results as Record<Which, FloatValue>;
+  const sizes = entries.map(([, { weight }]) => countOutputs(weight));
+  const parts = joined && graph.split(multiplyByWeight(graph, x, joined, names.join('+')), sizes, names);
+  const results = entries.map(([which, linear], i): [Which, FloatValue] => {
+    const name = nameOf(which);
+    return [which, adaptProduct(graph, x, parts?.[i] ?? multiplyByWeight(graph, x, linear.weight, name), linear, name)];
+  });
+  return Object.fromEntries(results) as Record<Which, FloatValue>;
 }
 
 function countOutputs(weight: Linear['weight']): number {
