@@ -19,7 +19,7 @@ BRAID_DATA="$work/data" BRAID_PORT=0 BRAID_LOG_LEVEL=info BRAID_ALLOW_RUNTIME_LO
 hub=$!
 trap 'kill "$hub" 2>/dev/null; wait "$hub" 2>/dev/null || true; rm -rf "$work"' EXIT
 for _ in $(seq 300); do
-  BRAID_URL=$(grep -oE -m 1 'http://127\.0\.0\.1:[0-9]+' "$work/hub.log") && break
+  BRAID_URL=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$work/hub.log" | sed -n 1p) && break
   kill -0 "$hub" 2>/dev/null || { cat "$work/hub.log" >&2; fail 'the hub did not start'; }
   sleep 0.2
 done
