@@ -6,6 +6,8 @@ import { promisify } from 'node:util';
 import type { Rates } from '../bench-engine.js';
 
 const TOOL = 'llama-batched-bench';
+/** Without Q4_0, int4 is held against Q8_0. */
+const NEEDED = ['f32', 'q8_0'];
 
 export interface LlamaCppFiles {
   readonly tool: string;
@@ -13,20 +15,24 @@ export interface LlamaCppFiles {
   readonly models: ReadonlyMap<string, string>;
 }
 
-/** The tool and its models; undefined where there are none, after saying how to make some. */
+/** The tool and its models; undefined where there are none. One line says what is then not measured, and how to set it up. */
 export function findLlamaCpp(binaries: string, models: string, say: (line: string) => void): LlamaCppFiles | undefined {
   const tool = join(binaries, TOOL);
-  const names = existsSync(models) ? readdirSync(models) : [];
   const found = new Map<string, string>();
-  for (const name of names) {
+  for (const name of existsSync(models) ? readdirSync(models) : []) {
     const kind = /(?:^|[-_.])(f32|q8_0|q4_0)\.gguf$/i.exec(name)?.[1];
     if (kind !== undefined) found.set(kind.toLowerCase(), join(models, name));
   }
-  if (existsSync(tool) && found.size > 0) return { tool, models: found };
-  say(`llama.cpp is not measured: there is no ${TOOL} in ${binaries}, or no f32, q8_0 or q4_0 .gguf in ${models}. To set it up:`);
-  say(`  build llama.cpp with --target ${TOOL} and name its folder with --llama-cpp;`);
-  say('  convert_hf_to_gguf.py MODEL --outtype f32 (and q8_0), and name their folder with --gguf');
-  return undefined;
+  if (!existsSync(tool)) {
+    say(`llama.cpp is not measured: there is no ${TOOL} in ${binaries}; build it (--target ${TOOL}) and name its folder with --llama-cpp.`);
+    return undefined;
+  }
+  const missing = NEEDED.filter((kind) => !found.has(kind));
+  if (missing.length > 0)
+    say(
+      `llama.cpp is not measured in ${missing.join(' and ')}: there is no …-${missing.join('.gguf or …-')}.gguf in ${models}; make it with convert_hf_to_gguf.py MODEL --outtype KIND and name its folder with --gguf.`,
+    );
+  return found.size > 0 ? { tool, models: found } : undefined;
 }
 
 /** @returns rates by number of rows */

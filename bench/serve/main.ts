@@ -1,5 +1,6 @@
 // `npm run bench -- serve`: how fast answers come, on the real bed, with llama.cpp and PEFT in the same run; medians and ratios.
 //   npm run bench -- serve [--rounds 3] [--json] [--without-peers] [--llama-cpp DIR] [--gguf DIR]
+// llama.cpp's folder may be named by BRAID_BENCH_LLAMA_CPP too; the Python of PEFT is found as for `npm run bench`.
 // 128 tokens of prompt, 64 of answer, greedy. Contestants take turns, round by round, so that a machine's moods meet all of them.
 import { availableParallelism, cpus, homedir } from 'node:os';
 import { join } from 'node:path';
@@ -10,26 +11,12 @@ import type { ModelEngine } from '#src/runtime/model-engine.js';
 import { openRealBed } from '#test/real/bed.js';
 import { measureRates, openBedEngine, type Rates } from '../bench-engine.js';
 import { findPython, PeftPeer } from '../peft-peer.js';
-import { median, spread } from '../statistics.js';
+import { adapted, baseAlone, CONTESTS, listComparisons, llamaCpp, MOST_ROWS, PEFT } from './comparisons.js';
 import { findLlamaCpp, measureLlamaCpp } from './llama-cpp.js';
+import { compareRates, renderTable } from './table.js';
 
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'braid');
-const ROWS = [1, 8];
-const MOST_ROWS = 8;
-/** What of llama.cpp's has as many bits. */
-const PEERS: readonly (readonly [ServingPrecision, string])[] = [
-  ['float32', 'f32'],
-  ['int8', 'q8_0'],
-  ['int4', 'q4_0'],
-];
-
-/** Of the ratios to llama.cpp. */
-const AIMS: Readonly<Record<ServingPrecision, { readonly rows?: number; readonly row?: number; readonly prefill?: number }>> = {
-  float32: { rows: 1, row: 0.9 },
-  float16: {},
-  int8: { rows: 2, row: 0.9, prefill: 2 },
-  int4: { rows: 1.5, row: 1.2 },
-};
+const ROWS = [1, MOST_ROWS];
 
 const { values: flags } = parseArgs({
   options: {
@@ -49,99 +36,78 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 const bed = openRealBed();
 const names = bed.candidates.slice(0, MOST_ROWS);
+if (names.length < MOST_ROWS)
+  throw new Error(`${bed.shared}/adapters has ${names.length} plain adapters of rank 16; ${MOST_ROWS} are needed, one for each row`);
 const mixtures = names.map((name): Mixture => [{ digest: digestOf(name), weight: 1 }]);
 const open = (precision: ServingPrecision): Promise<ModelEngine> =>
   openBedEngine(bed.modelDirectory, (digest) => bed.adapterDirectory(names.find((name) => digestOf(name) === digest) ?? ''), { precision });
 
-/** Rates by contestant, in the order of the rounds. */
-const measured = new Map<string, Rates[]>();
-const keep = (who: string, rates: Rates): void => void measured.set(who, [...(measured.get(who) ?? []), rates]);
+const measured = new Map<string, Partial<Rates>[]>();
 
+say('Opening the engines …');
 // The base alone has engines of its own, whose programs know no adapters.
 const engines = await Promise.all(
-  PEERS.map(async ([precision]) => ({ precision, base: await open(precision), adapted: await open(precision) })),
+  CONTESTS.map(async ({ precision }) => ({ precision, base: await open(precision), withAdapters: await open(precision) })),
 );
-const llamaCpp = flags['without-peers'] ? undefined : findLlamaCpp(flags['llama-cpp'], flags.gguf, say);
-const python = flags['without-peers'] ? undefined : findPython(cache, say);
-const peft =
-  python === undefined
-    ? undefined
-    : await PeftPeer.start(python, {
-        modelDirectory: bed.modelDirectory,
-        adaptersDirectory: join(bed.shared, 'adapters'),
-        adapterNames: names,
-      });
+const llama = flags['without-peers'] ? undefined : findLlamaCpp(flags['llama-cpp'], flags.gguf, say);
+const peft = flags['without-peers'] ? undefined : await startPeft();
 
 for (let round = -1; round < rounds; round++) {
   say(round < 0 ? 'Warming up …' : `Round ${round + 1} of ${rounds} …`);
-  for (const [who, rates] of await measureRound()) if (round >= 0) keep(who, rates);
+  for (const [who, rates] of await measureRound()) if (round >= 0) measured.set(who, [...(measured.get(who) ?? []), rates]);
 }
 peft?.close();
-for (const { base, adapted } of engines) await Promise.all([base.close(), adapted.close()]);
+for (const { base, withAdapters } of engines) await Promise.all([base.close(), withAdapters.close()]);
 print();
 
-async function measureRound(): Promise<[string, Rates][]> {
+async function startPeft(): Promise<PeftPeer | undefined> {
+  const python = findPython(cache, say);
+  if (python === undefined) return undefined;
+  say('Starting PEFT on PyTorch …');
+  const adaptersDirectory = join(bed.shared, 'adapters');
+  return PeftPeer.start(python, { modelDirectory: bed.modelDirectory, adaptersDirectory, adapterNames: names });
+}
+
+async function measureRound(): Promise<[string, Partial<Rates>][]> {
+  return [...(await measureBraid()), ...(await measureLlama()), ...(await measurePeft())];
+}
+
+async function measureBraid(): Promise<[string, Rates][]> {
   const found: [string, Rates][] = [];
-  for (const { precision, base, adapted } of engines)
+  for (const { precision, base, withAdapters } of engines) {
+    say(`  Braid ${precision}`);
     for (const rows of ROWS) {
-      found.push([
-        `${precision} base ${rows}`,
-        await measureRates(
-          base,
-          Array.from({ length: rows }, () => []),
-        ),
-      ]);
-      found.push([`${precision} adapted ${rows}`, await measureRates(adapted, mixtures.slice(0, rows))]);
+      const none = Array.from({ length: rows }, (): Mixture => []);
+      found.push([baseAlone(precision, rows), await measureRates(base, none)]);
+      found.push([adapted(precision, rows), await measureRates(withAdapters, mixtures.slice(0, rows))]);
     }
-  for (const [, kind] of PEERS) {
-    const model = llamaCpp?.models.get(kind);
-    if (llamaCpp === undefined || model === undefined) continue;
-    for (const [rows, rates] of await measureLlamaCpp(llamaCpp.tool, model, availableParallelism(), ROWS))
-      found.push([`${kind} ${rows}`, rates]);
   }
-  if (peft !== undefined) found.push(['peft mixed', { prefill: NaN, decode: await peft.decodeTokensPerSecond() }]);
   return found;
+}
+
+async function measureLlama(): Promise<[string, Rates][]> {
+  if (llama === undefined) return [];
+  const found: [string, Rates][] = [];
+  for (const [kind, model] of llama.models) {
+    say(`  llama.cpp ${kind}`);
+    const rates = await measureLlamaCpp(llama.tool, model, availableParallelism(), ROWS);
+    for (const [rows, rate] of rates) found.push([llamaCpp(kind, rows), rate]);
+  }
+  return found;
+}
+
+async function measurePeft(): Promise<[string, Partial<Rates>][]> {
+  if (peft === undefined) return [];
+  say(`  ${PEFT}`);
+  return [[PEFT, { decode: await peft.decodeTokensPerSecond() }]];
 }
 
 function print(): void {
   const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.version}`;
-  if (flags.json) {
-    process.stdout.write(`${JSON.stringify({ machine, rounds, measured: Object.fromEntries(measured) }, null, 2)}\n`);
-    return;
-  }
-  const of = (who: string, which: keyof Rates): number[] => (measured.get(who) ?? []).map((rates) => rates[which]);
-  const line = (what: string, who: string, peer: string, which: keyof Rates, peerName: string, aim?: number): string => {
-    const [own, other] = [of(who, which), of(peer, which)];
-    const ratio = other.length === 0 ? NaN : median(own) / median(other);
-    const verdict = Number.isNaN(ratio) ? 'not measured' : `${ratio.toFixed(2)}×`;
-    return `| ${[what, spread(own, 'tok/s'), other.length === 0 ? '' : `${peerName} ${spread(other, 'tok/s')}`, verdict, aim === undefined ? '' : `≥ ${aim}×`].join(' | ')} |`;
-  };
-  const lines = [
-    line('8 rows, 8 compositions, float32', 'float32 adapted 8', 'peft mixed', 'decode', 'PEFT, mixed batch', 3),
-    ...PEERS.map(([precision]) =>
-      line(`8 rows, 8 compositions, ${precision}`, `${precision} adapted 8`, `${precision} base 8`, 'decode', 'Braid, base alone', 0.85),
-    ),
-    ...PEERS.map(([precision, kind]) =>
-      line(`8 rows, base alone, ${precision}`, `${precision} base 8`, `${kind} 8`, 'decode', `llama.cpp ${kind}`, AIMS[precision].rows),
-    ),
-    ...PEERS.map(([precision, kind]) =>
-      line(`1 row, base alone, ${precision}`, `${precision} base 1`, `${kind} 1`, 'decode', `llama.cpp ${kind}`, AIMS[precision].row),
-    ),
-    ...PEERS.map(([precision]) =>
-      line(`1 row, one composition, ${precision}`, `${precision} adapted 1`, `${precision} base 1`, 'decode', 'Braid, base alone'),
-    ),
-    ...PEERS.map(([precision, kind]) =>
-      line(`prefill of 8 × 128, ${precision}`, `${precision} base 8`, `${kind} 8`, 'prefill', `llama.cpp ${kind}`, AIMS[precision].prefill),
-    ),
-  ];
+  const rows = compareRates(measured, listComparisons(new Set(llama?.models.keys())));
   process.stdout.write(
-    [
-      `${machine}; medians of ${rounds} rounds (minimum–maximum)`,
-      '',
-      '| what | Braid | peer | ratio | aim |',
-      '| --- | --- | --- | --- | --- |',
-      ...lines,
-      '',
-    ].join('\n'),
+    flags.json
+      ? `${JSON.stringify({ machine, rounds, measured: Object.fromEntries(measured), rows }, null, 2)}\n`
+      : `${machine}; medians of ${rounds} rounds (minimum–maximum)\n\n${renderTable(rows)}`,
   );
 }

@@ -1,7 +1,10 @@
-// The table of llama.cpp's own benchmark, read by the names of its columns.
+// The table of llama.cpp's own benchmark, read by the names of its columns, and what is said where it cannot be run.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseBatchedBench } from '../../../bench/serve/llama-cpp.js';
+import { findLlamaCpp, parseBatchedBench } from '../../../bench/serve/llama-cpp.js';
 
 test('rates are read by the names of the columns, whatever stands around the table', () => {
   const printed = [
@@ -24,4 +27,28 @@ test('rates are read by the names of the columns, whatever stands around the tab
 
 test('a tool that failed has printed no rates', () => {
   assert.equal(parseBatchedBench('error: failed to load model').size, 0);
+});
+
+test('one line says what is not measured, and how to set it up', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'braid-llama-cpp-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const find = (): { found: ReturnType<typeof findLlamaCpp>; said: string[] } => {
+    const said: string[] = [];
+    return { found: findLlamaCpp(folder, folder, (line) => said.push(line)), said };
+  };
+  const without = find();
+  assert.equal(without.found, undefined);
+  assert.equal(without.said.length, 1);
+  assert.match(without.said[0] ?? '', /^llama\.cpp is not measured: .*llama-batched-bench.*--llama-cpp/);
+
+  writeFileSync(join(folder, 'llama-batched-bench'), '');
+  writeFileSync(join(folder, 'model-F32.gguf'), '');
+  writeFileSync(join(folder, 'model-f16.gguf'), '');
+  const half = find();
+  assert.deepEqual([...(half.found?.models ?? [])], [['f32', join(folder, 'model-F32.gguf')]]);
+  assert.equal(half.said.length, 1);
+  assert.match(half.said[0] ?? '', /^llama\.cpp is not measured in q8_0: .*--outtype.*--gguf/);
+
+  writeFileSync(join(folder, 'model-q8_0.gguf'), '');
+  assert.deepEqual(find().said, []);
 });
